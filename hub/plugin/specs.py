@@ -1,0 +1,68 @@
+"""How a plugin introduces itself: one synchronous pluggy hook that returns specs.
+
+A plugin is a module, named by an entry point of the group `fras.plugins` whose name equals the platform's:
+
+    from hub.plugin import CameraSpec, hookimpl
+
+    @hookimpl
+    def fras_plugins():
+        return [CameraSpec(name="lobby", config_schema={vol.Required("url"): str}, open=open_lobby)]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import pluggy
+
+from .context import PluginContext
+from .roles import Camera, Embedder, Identifier, Storage
+
+API_VERSION = 1
+"""Raised when a plugin written for an older hub would no longer work."""
+
+PROJECT = "fras"
+ENTRY_POINT_GROUP = "fras.plugins"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+Config: TypeAlias = Mapping[str, Any]
+"""A validated section of hub.yaml, without the keys that the hub itself reads (`platform`, `id`, `room`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginSpec:
+    """`config_schema` is a dict of voluptuous markers; `description` is one line for `fras plugins`."""
+
+    name: str
+    config_schema: Mapping[Any, Any]
+    description: str = ""
+    api_version: int = API_VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraSpec(PluginSpec):
+    open: Callable[[Config, PluginContext], AbstractAsyncContextManager[Camera]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecognizerSpec(PluginSpec):
+    open: Callable[[Config, PluginContext], AbstractAsyncContextManager[Embedder | Identifier]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageSpec(PluginSpec):
+    open: Callable[[Config, PluginContext], AbstractAsyncContextManager[Storage]]
+
+
+Spec: TypeAlias = CameraSpec | RecognizerSpec | StorageSpec
+
+
+@hookspec
+def fras_plugins() -> Sequence[Spec]:
+    """The platforms this module offers; must not import heavy libraries or touch anything."""
+    return []

@@ -1,0 +1,49 @@
+"""Consent: append-only events per signer, and what they amount to at a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Consent(StrEnum):
+    PENDING = "pending"
+    GRANTED = "granted"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentEvent:
+    """Somebody signed something. `at` and `expires_at` are UTC; `order` breaks ties by arrival."""
+
+    person: str
+    signer: str
+    state: Consent
+    at: datetime
+    order: int
+    notice_version: str = ""
+    expires_at: datetime | None = None
+
+
+def standing(events: Iterable[ConsentEvent], now: datetime) -> Consent:
+    """What one person's events amount to at `now`.
+
+    Each signer's latest word counts; one objection vetoes (UK Protection of Freedoms Act 2012, s26); a grant
+    past its expiry is as if it had never been given.
+    """
+    latest: dict[str, ConsentEvent] = {}
+    for event in sorted(events, key=lambda event: (event.at, event.order)):
+        if event.at <= now:
+            latest[event.signer] = event
+    states = {event.state for event in latest.values()}
+    for objection in (Consent.REFUSED, Consent.WITHDRAWN):
+        if objection in states:
+            return objection
+    granted = any(
+        event.state is Consent.GRANTED and (event.expires_at is None or now < event.expires_at)
+        for event in latest.values()
+    )
+    return Consent.GRANTED if granted else Consent.PENDING
