@@ -1,0 +1,34 @@
+"""What every test gets: the shared data where it is, and a check that nothing is left running."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of photographs and models that are never committed; skips where it is absent."""
+    folder = Path(os.environ.get("FRAS_SHARED", Path(__file__).parents[2] / "shared"))
+    if not (folder / "data").is_dir():
+        pytest.skip(f"no photographs and models: {folder}/data is not there (set FRAS_SHARED)")
+    return folder
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def nothing_left_running(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+    """Fails a test that leaves a task or a non-daemon thread behind."""
+    threads = set(threading.enumerate())
+    tasks = asyncio.all_tasks()
+    yield
+    lingering = [task for task in asyncio.all_tasks() - tasks if not task.done()]
+    left = [t for t in set(threading.enumerate()) - threads if t.is_alive() and not t.daemon]
+    left = [t for t in left if not t.name.startswith("asyncio_")]
+    assert not lingering, f"tasks left running: {lingering}"
+    assert not left, f"threads left running: {left}"
