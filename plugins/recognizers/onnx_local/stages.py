@@ -9,22 +9,46 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from hub.plugin import Box, Picture, Pixels
+from hub.plugin import Box, Pixels
 
 Points = npt.NDArray[np.float32]
-"""Shape (5, 2): x, y in original pixels: picture-left eye, picture-right eye, nose, left and right mouth corner."""
+"""Shape (5, 2): x, y in pixels: picture-left eye, picture-right eye, nose, picture-left and -right mouth corner.
+
+Shape (3, 2), the eyes' centres and the nose, where the landmark model knows no mouth.
+"""
 
 Chips = npt.NDArray[np.uint8]
 """Shape (n, height, width, 3), RGB."""
 
+Tensor = npt.NDArray[np.float32]
+
+
+class Network(Protocol):
+    """One neural network, ready to run: an onnxruntime session in production, anything callable in tests."""
+
+    def __call__(self, batch: Tensor) -> list[Tensor]:
+        """The outputs in the graph's order. `batch` has shape (n, 3, height, width), already normalised.
+
+        Called from one thread at a time.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """A face in original pixels, with the detector's score and, where the detector gives them, five points."""
+    """A face in the pixels it was found in, with the detector's score and, where it gives them, five points."""
 
     box: Box
     score: float
     points: Points | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Aligned:
+    """Chips, and for each the points (in the picture's pixels) it was aligned by."""
+
+    chips: Chips
+    points: tuple[Points, ...]
 
 
 class Detector(Protocol):
@@ -32,19 +56,26 @@ class Detector(Protocol):
     """Side in pixels of the smallest face the network finds when the picture is not scaled."""
 
     def detect(self, pixels: Pixels) -> list[Found]:
-        """Faces in `pixels`, in its own pixels, best score first, after non-maximum suppression."""
+        """Faces in `pixels`, in its own pixels, best score first, after non-maximum suppression.
+
+        The engine has scaled the picture already: a detector never upsamples.
+        """
         ...
 
 
 class Aligner(Protocol):
-    def chips(self, pixels: Pixels, found: Sequence[Found]) -> Chips:
-        """One aligned chip for each face, cut from `pixels`, to whose pixels `found` refers."""
+    def align(self, pixels: Pixels, found: Sequence[Found]) -> Aligned:
+        """One aligned chip for each face, cut from `pixels`, to whose pixels `found` refers.
+
+        Boxes may reach beyond the picture. With no faces, chips of shape (0, height, width, 3).
+        Safe to call from several threads.
+        """
         ...
 
 
 class FaceNet(Protocol):
     dimension: int
 
-    def embed(self, chips: Chips) -> npt.NDArray[np.float32]:
-        """Shape (n, dimension)."""
+    def embed(self, chips: Chips) -> Tensor:
+        """Shape (n, dimension), not normalised."""
         ...
