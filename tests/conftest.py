@@ -27,7 +27,8 @@ async def nothing_left_running(request: pytest.FixtureRequest) -> AsyncIterator[
     threads = set(threading.enumerate())
     tasks = asyncio.all_tasks()
     yield
-    lingering = [task for task in asyncio.all_tasks() - tasks if not task.done()]
+    ours = tasks | {asyncio.current_task()}
+    lingering = [task for task in asyncio.all_tasks() if task not in ours and not task.done()]
     left = [t for t in set(threading.enumerate()) - threads if t.is_alive() and not t.daemon]
     left = [t for t in left if not t.name.startswith("asyncio_")]
     assert not lingering, f"tasks left running: {lingering}"

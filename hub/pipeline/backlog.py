@@ -1,0 +1,94 @@
+"""The frames that wait for recognition: fair among cameras, newest first for live ones, bounded for each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Generic, Protocol, TypeVar
+
+
+class Waiting(Protocol):
+    @property
+    def id(self) -> str: ...
+    @property
+    def camera(self) -> str: ...
+    @property
+    def live(self) -> bool: ...
+
+
+W = TypeVar("W", bound=Waiting)
+
+
+class Backlog(Generic[W]):
+    """Waiting frames, one queue a camera, handed out in turn.
+
+    A live frame overtaken by a newer live one of its camera will not be handed out: it is *superseded*.
+    A spooled frame never is.
+    """
+
+    def __init__(self, per_camera: int = 32) -> None:
+        self._per_camera = per_camera
+        self._queues: dict[str, deque[W]] = {}
+        self._superseded: list[W] = []
+        self._changed = asyncio.Condition()
+        self._in_hand = 0
+
+    def __len__(self) -> int:
+        return sum(len(queue) for queue in self._queues.values())
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits, and everything handed out has been reported as done."""
+        return not self._in_hand and not len(self) and not self._superseded
+
+    async def room(self, camera: str) -> None:
+        """Waits until `camera` has room: how a fast camera is slowed to the speed of recognition."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: len(self._queues.get(camera, ())) < self._per_camera)
+
+    async def add(self, frames: Iterable[W]) -> None:
+        async with self._changed:
+            for frame in frames:
+                queue = self._queues.setdefault(frame.camera, deque())
+                if frame.live:
+                    overtaken = [old for old in queue if old.live]
+                    for old in overtaken:
+                        queue.remove(old)
+                    self._superseded += overtaken
+                queue.append(frame)
+            self._changed.notify_all()
+
+    async def take(self, most: int) -> tuple[list[W], list[W]]:
+        """Up to `most` frames to recognise, and those superseded since; waits until there is either."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: len(self) or self._superseded)
+            superseded, self._superseded = self._superseded, []
+            chosen: list[W] = []
+            while len(chosen) < most and self._queues:
+                camera, queue = next(iter(self._queues.items()))
+                chosen.append(queue.popleft())
+                del self._queues[camera]
+                if queue:
+                    self._queues[camera] = queue
+            self._in_hand += len(chosen) + len(superseded)
+            self._changed.notify_all()
+            return chosen, superseded
+
+    async def put_back(self, frames: Sequence[W]) -> None:
+        """Returns frames that could not be recognised now to the head of their queues."""
+        async with self._changed:
+            for frame in reversed(frames):
+                self._queues.setdefault(frame.camera, deque()).appendleft(frame)
+            self._in_hand -= len(frames)
+            self._changed.notify_all()
+
+    async def done(self, count: int) -> None:
+        async with self._changed:
+            self._in_hand -= count
+            self._changed.notify_all()
+
+    async def drained(self) -> None:
+        """Waits until nothing waits and nothing is in hand."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.idle)

@@ -1,0 +1,83 @@
+"""The backlog is fair, bounded, and supersedes live frames only."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.pipeline.backlog import Backlog
+
+
+@dataclass(frozen=True)
+class Waiting:
+    id: str
+    camera: str
+    live: bool = False
+
+
+async def test_cameras_take_turns() -> None:
+    backlog: Backlog[Waiting] = Backlog()
+    await backlog.add([Waiting(f"a{n}", "a") for n in range(5)] + [Waiting("b0", "b"), Waiting("c0", "c")])
+    frames, _ = await backlog.take(4)
+    assert [frame.id for frame in frames] == ["a0", "b0", "c0", "a1"]
+
+
+async def test_a_newer_live_frame_supersedes_live_ones_of_its_camera_only() -> None:
+    backlog: Backlog[Waiting] = Backlog()
+    await backlog.add(
+        [Waiting("old", "a", live=True), Waiting("spooled", "a"), Waiting("other", "b", live=True)]
+        + [Waiting("new", "a", live=True)]
+    )
+    frames, superseded = await backlog.take(9)
+    assert {frame.id for frame in frames} == {"spooled", "other", "new"}
+    assert [frame.id for frame in superseded] == ["old"]
+
+
+async def test_a_camera_with_a_full_queue_waits_and_others_do_not() -> None:
+    backlog: Backlog[Waiting] = Backlog(per_camera=2)
+    await backlog.add([Waiting("1", "a"), Waiting("2", "a")])
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(backlog.room("a"), 0.01)
+    await asyncio.wait_for(backlog.room("b"), 1)
+    await backlog.take(1)
+    await asyncio.wait_for(backlog.room("a"), 1)
+
+
+async def test_put_back_frames_come_first_again_in_their_order() -> None:
+    backlog: Backlog[Waiting] = Backlog()
+    await backlog.add([Waiting(str(n), "a") for n in range(4)])
+    frames, _ = await backlog.take(2)
+    await backlog.put_back(frames)
+    again, _ = await backlog.take(4)
+    assert [frame.id for frame in again] == ["0", "1", "2", "3"]
+
+
+async def test_drained_waits_for_what_is_in_hand() -> None:
+    backlog: Backlog[Waiting] = Backlog()
+    await backlog.add([Waiting("1", "a")])
+    frames, _ = await backlog.take(1)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(backlog.drained(), 0.01)
+    await backlog.done(len(frames))
+    await asyncio.wait_for(backlog.drained(), 1)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=30), st.integers(1, 7))
+def test_every_frame_comes_out_once(arrivals: list[tuple[str, bool]], most: int) -> None:
+    async def through() -> list[str]:
+        backlog: Backlog[Waiting] = Backlog()
+        for number, (camera, live) in enumerate(arrivals):
+            await backlog.add([Waiting(str(number), camera, live)])
+        out: list[str] = []
+        while not backlog.idle:
+            frames, superseded = await backlog.take(most)
+            out += [frame.id for frame in [*frames, *superseded]]
+            assert all(frame.live for frame in superseded)
+            await backlog.done(len(frames) + len(superseded))
+        return out
+
+    assert sorted(asyncio.run(through())) == sorted(map(str, range(len(arrivals))))
