@@ -1,0 +1,43 @@
+# FRAS: set-up, tests and daily work. `make` alone lists the targets. Needs python3 (3.11 or newer) and make.
+VENV ?= .venv
+BIN := $(VENV)/bin
+RESULTS := .pytest_cache
+export VENV PYTHON VERBOSE
+
+.DEFAULT_GOAL := help
+.PHONY: help install dev run test check smoke bench lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo 'Also: PYTHON=python3.12 chooses the Python, ARGS="..." goes to pytest or the benchmarks, VERBOSE=1 shows all of pip.'
+
+install: ## set FRAS up in .venv
+	@scripts/install run
+
+run: install ## set FRAS up and run the hub on hub.yaml
+	@$(BIN)/fras run $(ARGS)
+
+dev: ## set FRAS up with what tests and checks need
+	@scripts/install dev
+
+test: check ## set up, check, run every test, and a smoke run on a second Python
+	$(BIN)/python -m pytest --junitxml=$(RESULTS)/tests.xml $(ARGS)
+	@$(MAKE) --no-print-directory smoke
+
+check: dev ## lint, format and types (ruff, mypy --strict); changes nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict
+
+smoke: dev ## the tests marked smoke on a second Python, when there is one
+	@scripts/smoke $(RESULTS)/smoke.xml
+
+bench: dev ## benchmarks: ratios as text and JSON lines
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lock: ## compile requirements/*.txt anew (UPGRADE=1 takes newer versions)
+	@scripts/lock $(if $(UPGRADE),--upgrade)
+
+clean: ## remove .venv and caches; data/ stays
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
