@@ -1,0 +1,1 @@
+"""Attendance as pure functions of facts: no I/O, no clock."""

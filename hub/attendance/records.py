@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import math
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+RULE_VERSION = "1"
+"""Raised when the same facts and the same `Rules` would give other marks."""
 
-@dataclass(frozen=True, slots=True, order=True)
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """A face that the policy called `person` in one frame; `captured_at` is UTC, corrected for skew.
 
     `alone` says that the score passed the stricter single-frame threshold; `crop` is the evidence's storage key.
+    An unknown face is no observation of anybody: raises ValueError for an empty person, a time that is not
+    aware and UTC, or a score that is not finite.
     """
 
     captured_at: datetime
@@ -22,12 +29,21 @@ class Observation:
     alone: bool
     crop: str | None = None
 
+    def __post_init__(self) -> None:
+        if not self.person:
+            raise ValueError(f"observation {self.id} is of nobody")
+        if self.captured_at.utcoffset() != timedelta(0):
+            raise ValueError(f"observation {self.id}: {self.captured_at!r} is not an aware UTC datetime")
+        if not math.isfinite(self.score):
+            raise ValueError(f"observation {self.id}: the score {self.score} is not a number")
 
-@dataclass(frozen=True, slots=True, order=True)
+
+@dataclass(frozen=True, slots=True)
 class Sighting:
     """One person at one camera over a short span; derived from observations, rebuildable.
 
-    `confirmed` when one observation sufficed alone or enough frames agreed. `crop` is the best observation's.
+    `count` is of observations; `confirmed` when one of them sufficed alone or enough frames agreed. `crop` is
+    that of the best observation that has one.
     """
 
     first: datetime
@@ -95,12 +111,19 @@ class Rules:
     frames_to_confirm: int = 2
     """Frames that must agree where none sufficed alone."""
 
+    @property
+    def version(self) -> str:
+        """Names the rules and these settings of them, for a mark to carry."""
+        return f"{RULE_VERSION}-{hashlib.sha256(repr(astuple(self)).encode()).hexdigest()[:8]}"
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
     """The conclusion for (person, lecture), with a copy of its evidence's summary.
 
-    `minutes`: how late, for late; None otherwise. `why` is a sentence for staff. `coverage` is 0..1.
+    `minutes`: how late, for late; None otherwise. `why` is a sentence for staff. `sightings` counts the
+    confirmed ones; `first`, `last`, `best_score`, `cameras` and `crop` are theirs or, where there are none,
+    the uncertain ones'. `coverage` is the share of the lecture that its room's cameras watched, 0..1.
     """
 
     person: str

@@ -1,0 +1,106 @@
+"""A whole day of attendance as one pure function of the facts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from .coverage import covered_spans, watch
+from .marks import marks
+from .records import Lecture, Mark, Observation, Rules, Sighting, Span
+from .roster import Person, roster
+from .sightings import sightings
+from .timetable import Weekly, lectures_on
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """The day's lectures and sightings in order of time, and its marks in order of lecture and person."""
+
+    lectures: tuple[Lecture, ...]
+    sightings: tuple[Sighting, ...]
+    marks: tuple[Mark, ...]
+
+
+def register(
+    day: date,
+    weekly: Iterable[Weekly],
+    zone: ZoneInfo,
+    people: Iterable[Person],
+    observations: Iterable[Observation],
+    signals: Mapping[str, Iterable[datetime]],
+    watermarks: Mapping[str, datetime],
+    rooms: Mapping[str, str],
+    rules: Rules,
+    as_of: datetime,
+) -> Register:
+    """The register of the local date `day`.
+
+    `signals` (capture times of frames, heartbeats) and `watermarks` are by camera; `rooms` maps each camera to
+    the room it watches. Observations and signals outside `facts_of` the day are ignored, so that it does not
+    matter how much more a caller read; their order, repetition and batching do not matter either. `as_of`
+    decides nothing but whether patience with silent cameras has run out.
+    """
+    weekly, people = tuple(weekly), tuple(people)
+    lectures = lectures_on(day, weekly, zone)
+    reach = facts_of(day, weekly, zone, rules)
+    found = sightings((o for o in observations if reach.start <= o.captured_at < reach.end), rules)
+    covered = {
+        camera: covered_spans((s for s in times if reach.start <= s <= reach.end), rules)
+        for camera, times in signals.items()
+    }
+    by_room: dict[str, list[Sighting]] = {}
+    for sighting in found:
+        by_room.setdefault(rooms.get(sighting.camera, ""), []).append(sighting)
+    drawn: list[Mark] = []
+    belonging = {lecture.id: roster(lecture, people) for lecture in lectures}
+    for lecture in lectures:
+        cameras = (camera for camera, room in rooms.items() if room == lecture.room)
+        drawn += marks(
+            lecture,
+            belonging[lecture.id],
+            by_room.get(lecture.room, ()),
+            watch(lecture, cameras, covered, watermarks),
+            rules,
+            as_of,
+            zone,
+            _opens(lecture, lectures, belonging),
+        )
+    return Register(tuple(lectures), tuple(found), tuple(drawn))
+
+
+def facts_of(day: date, weekly: Iterable[Weekly], zone: ZoneInfo, rules: Rules) -> Span:
+    """The stretch of time whose facts the register of `day` is made of: the local day, and what its lectures
+    reach into of the days beside it."""
+    midnights = (datetime.combine(d, time.min, tzinfo=zone).astimezone(UTC) for d in (day, day + timedelta(days=1)))
+    start, end = midnights
+    for lecture in lectures_on(day, weekly, zone):
+        start = min(start, lecture.start - max(rules.early, rules.gap))
+        end = max(end, lecture.end + rules.gap)
+    return Span(start, end)
+
+
+def canonical(register: Register) -> bytes:
+    """The register as UTF-8 JSON that is the same, byte for byte, for the same register."""
+    rows = {part.name: [_row(record) for record in getattr(register, part.name)] for part in fields(Register)}
+    return json.dumps(rows, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _row(record: Lecture | Sighting | Mark) -> dict[str, Any]:
+    values = {field.name: getattr(record, field.name) for field in fields(record)}
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}
+
+
+def _opens(lecture: Lecture, lectures: Iterable[Lecture], belonging: Mapping[str, list[Person]]) -> dict[str, datetime]:
+    """When the door opens for those whose earlier lecture in the same room ends just before: being seen in that
+    one is not coming early to this one."""
+    opens: dict[str, datetime] = {}
+    for earlier in lectures:
+        if earlier.room == lecture.room and earlier.end <= lecture.start:
+            for person in belonging[earlier.id]:
+                opens[person.id] = max(opens.get(person.id, earlier.end), earlier.end)
+    return opens

@@ -1,0 +1,56 @@
+"""From observations to sightings: one person at one camera over a short span."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from .records import Observation, Rules, Sighting
+
+
+def sightings(observations: Iterable[Observation], rules: Rules) -> list[Sighting]:
+    """In order of time. The order of `observations` does not matter; one given twice (same id) counts once.
+
+    Observations of a person at a camera no further apart than `rules.sighting_gap` are one sighting. It is
+    confirmed when one of them sufficed alone, or when `rules.frames_to_confirm` different frames (different
+    capture times) agreed.
+    """
+    once: dict[str, Observation] = {}
+    for observation in sorted(observations, key=_content):
+        once.setdefault(observation.id, observation)
+    ordered = sorted(once.values(), key=lambda o: (o.camera, o.person, o.captured_at, o.id))
+    found = [
+        _sighting(span, rules)
+        for _, group in groupby(ordered, key=lambda o: (o.camera, o.person))
+        for span in _spans(group, rules)
+    ]
+    return sorted(found, key=lambda s: (s.first, s.last, s.camera, s.person))
+
+
+def _content(observation: Observation) -> tuple[object, ...]:
+    o = observation
+    return (o.id, o.captured_at, o.camera, o.person, o.score, o.alone, o.crop or "")
+
+
+def _spans(observations: Iterable[Observation], rules: Rules) -> list[list[Observation]]:
+    spans: list[list[Observation]] = []
+    for observation in observations:
+        if spans and observation.captured_at - spans[-1][-1].captured_at <= rules.sighting_gap:
+            spans[-1].append(observation)
+        else:
+            spans.append([observation])
+    return spans
+
+
+def _sighting(span: Sequence[Observation], rules: Rules) -> Sighting:
+    best = max(span, key=lambda o: (o.crop is not None, o.score))
+    return Sighting(
+        first=span[0].captured_at,
+        last=span[-1].captured_at,
+        camera=best.camera,
+        person=best.person,
+        count=len(span),
+        best_score=max(o.score for o in span),
+        confirmed=any(o.alone for o in span) or len({o.captured_at for o in span}) >= rules.frames_to_confirm,
+        crop=best.crop,
+    )
