@@ -30,8 +30,9 @@ def marks(
     A sighting counts when it is at a camera of the lecture's room (`watch.cameras`) and touches the time from
     `rules.early` before the start, or from `opens[person]` where that is later, to the end.
 
-    - *present*, *late*: `rules.present_after` confirmed sightings. Late when the first of them is more than
-      `rules.late_after` after the start; `minutes` are whole minutes from the start.
+    - *present*, *late*: `rules.present_after` confirmed sightings, where one that lasts counts again for each
+      `rules.sighting_gap` it lasted, so that staying in view never counts less than coming and going. Late when
+      the first of them is more than `rules.late_after` after the start; `minutes` are whole minutes from it.
     - *not observed*: any less than that, for somebody trusting *absent* must be able to rely on it; nobody
       seen but the cameras watched too little; or a person cameras do not recognise.
     - *absent*: recognisable, not seen at all, and the cameras watched enough.
@@ -65,7 +66,7 @@ class _Judge:
         confirmed = [sighting for sighting in seen if sighting.confirmed]
         evidence = sorted(confirmed or seen, key=lambda s: (s.first, s.last, s.camera))
         minutes: int | None = None
-        if len(confirmed) >= self.rules.present_after:
+        if sum(1 + (s.last - s.first) // self.rules.sighting_gap for s in confirmed) >= self.rules.present_after:
             status, minutes, why = self._came(evidence)
         elif not self.decided:
             status, why = Status.OPEN, "not decided yet: the lecture is not over, or a camera may still deliver"

@@ -97,7 +97,7 @@ class Rules:
 
     late_after: timedelta = timedelta(minutes=10)
     present_after: int = 1
-    """Confirmed sightings that make somebody present."""
+    """Confirmed sightings that make somebody present; one that lasts counts again for each `sighting_gap`."""
     early: timedelta = timedelta(minutes=10)
     """A sighting this long before the start counts."""
     gap: timedelta = timedelta(minutes=1)
