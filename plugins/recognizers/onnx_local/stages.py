@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +26,8 @@ Tensor = npt.NDArray[np.float32]
 class Network(Protocol):
     """One neural network, ready to run: an onnxruntime session in production, anything callable in tests."""
 
-    def __call__(self, batch: Tensor) -> list[Tensor]:
-        """The outputs in the graph's order. `batch` has shape (n, 3, height, width), already normalised.
+    def __call__(self, batch: npt.NDArray[Any]) -> list[Tensor]:
+        """The outputs in the graph's order, for a batch of the shape and type that the graph's input has.
 
         Called from one thread at a time.
         """

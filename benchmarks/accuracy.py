@@ -1,0 +1,180 @@
+"""How well a model pack identifies: open-set figures on photographs, and the thresholds that follow.
+
+    python -m benchmarks.accuracy --pack dlib --photos ../shared/data/faces --cache /tmp/accuracy
+
+`photos` holds `enrol/<person>/*.jpg`, `probe/<person>/*.jpg` and `strangers/*.jpg`. Of several faces in a photo the
+large, central one counts. A probe is identified when its best candidate is the right person and scores at least the
+threshold; FPIR is the share of strangers whose best candidate does. A photo without a face is never identified.
+Progress goes to stderr; the results are printed, and last as one JSON line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from hub.plugin import Face, Picture
+from plugins.recognizers.onnx_local import usable_cores
+from plugins.recognizers.onnx_local.installed import built, find_pack
+from plugins.recognizers.onnx_local.manifest import load
+from plugins.recognizers.onnx_local.pack import assemble
+from plugins.recognizers.onnx_local.vision import Scaling, Vision
+
+Rows = npt.NDArray[np.float32]
+"""Shape (photos, dimension); a row of NaN where no face was found."""
+
+BATCH = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Photos:
+    """Embeddings of the photos of one part, plain and averaged over face and mirror image."""
+
+    people: list[str]
+    plain: Rows
+    mirrored: Rows
+
+    @property
+    def missed(self) -> int:
+        return int(np.isnan(self.plain[:, 0]).sum())
+
+
+def central(faces: Sequence[Face], picture: Picture) -> int:
+    """Index of the face with the greatest area less twice its squared distance from the picture's centre."""
+
+    def weight(face: Face) -> float:
+        box = face.box
+        away = (box.x + box.w / 2 - picture.width / 2) ** 2 + (box.y + box.h / 2 - picture.height / 2) ** 2
+        return box.w * box.h - 2 * away
+
+    return max(range(len(faces)), key=lambda index: weight(faces[index]))
+
+
+def picture(path: Path) -> Picture:
+    image = cv2.imread(str(path))
+    if image is None:
+        sys.exit(f"{path} is no image")
+    return Picture(np.ascontiguousarray(image[:, :, ::-1], np.uint8), image.shape[1], image.shape[0])
+
+
+def embed(vision: Vision, paths: Sequence[Path], dimension: int) -> Photos:
+    plain = np.full((len(paths), dimension), np.nan, np.float32)
+    mirrored = plain.copy()
+    for start in range(0, len(paths), BATCH):
+        pictures = []
+        for path in paths[start : start + BATCH]:
+            pictures.append(picture(path))
+        looked = [vision.look(picture) for picture in pictures]
+        for rows, twice in ((plain, False), (mirrored, True)):
+            for index, sight in enumerate(vision.embed(looked, [twice] * len(looked))):
+                if sight.faces:
+                    rows[start + index] = sight.faces[central(sight.faces, pictures[index])].embedding
+        print(f"\r{start + len(pictures)} of {len(paths)} photos", end="", file=sys.stderr)
+    print(file=sys.stderr)
+    return Photos([path.parent.name for path in paths], plain, mirrored)
+
+
+def embeddings(pack: str, folder: Path, min_face: int, cache: Path) -> tuple[dict[str, Photos], str]:
+    """The three parts, and the pack's metric; computed once for each pack and `min_face`."""
+    models = cache / "models"
+    manifest = load(find_pack(pack, models))
+    store = cache / f"{manifest.name}-{manifest.fingerprint}-{min_face}.npz"
+    listed = {part: sorted(folder.glob(f"{part}/**/*.jpg")) for part in ("enrol", "probe", "strangers")}
+    if not store.exists():
+        files = built(manifest, models, lambda message: print(message, file=sys.stderr))
+        scaling = Scaling(min_face=min_face, largest=8_300_000)
+        vision = assemble(manifest, files, threads=usable_cores(), scaling=scaling)
+        arrays: dict[str, Any] = {}
+        for part, paths in listed.items():
+            photos = embed(vision, paths, manifest.embedder.dimension)
+            arrays |= {f"{part}_plain": photos.plain, f"{part}_mirrored": photos.mirrored}
+        np.savez(store, **arrays)
+    with np.load(store) as saved:
+        return {
+            part: Photos([path.parent.name for path in paths], saved[f"{part}_plain"], saved[f"{part}_mirrored"])
+            for part, paths in listed.items()
+        }, manifest.embedder.metric
+
+
+def unit(rows: Rows) -> Rows:
+    return np.asarray(rows / np.linalg.norm(rows, axis=-1, keepdims=True), np.float32)
+
+
+def scores(probes: Rows, templates: Rows, metric: str) -> Rows:
+    """Shape (probes, templates): cosine, or 1 − distance; −inf where there is no face."""
+    if metric == "cosine":
+        table = unit(probes) @ unit(templates).T
+    else:
+        table = 1 - np.linalg.norm(probes[:, None] - templates[None], axis=2)
+    return np.nan_to_num(np.asarray(table, np.float32), nan=-np.inf)
+
+
+def figures(genuine: Rows, right: npt.NDArray[np.int64], strangers: Rows) -> dict[str, Any]:
+    """Figures of two score tables; `right` is the column of each probe's person."""
+    best = genuine.argmax(axis=1)
+    top, found = genuine.max(axis=1), best == right
+    runner_up = np.sort(genuine, axis=1)[:, -2]
+    false = np.sort(strangers.max(axis=1))[::-1]
+    result: dict[str, Any] = {"rank1": float(found.mean())}
+    for share in (0.004, 0.01, 0.02, 0.05):
+        threshold = float(np.nextafter(false[int(share * len(false))], np.inf))
+        result[f"tpir@{share:g}"] = float((found & (top >= threshold)).mean())
+        result[f"threshold@{share:g}"] = round(threshold, 4)
+    result["strangers' best"] = round(float(false[0]), 4)
+    with np.errstate(invalid="ignore"):
+        lead = (top - runner_up)[found]
+    result["lead 1, 5 % of right"] = [round(float(value), 4) for value in np.nanpercentile(lead, [1, 5])]
+    wrong = (top - runner_up)[~found & np.isfinite(top)]
+    result["lead of wrong"] = [round(float(value), 4) for value in np.sort(wrong)]
+    result["score of wrong"] = [round(float(value), 4) for value in np.sort(top[~found & np.isfinite(top)])]
+    return result
+
+
+def templates(photos: Photos, people: list[str], *, normalised: bool) -> Rows:
+    """The mean over each person's mirror-averaged embeddings, each brought to length 1 first where `normalised`."""
+    rows = unit(photos.mirrored) if normalised else photos.mirrored
+    owners = np.array(photos.people)
+    return np.stack([np.nanmean(rows[owners == person], axis=0) for person in people])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pack", default="dlib")
+    parser.add_argument("--photos", type=Path, default=Path("../shared/data/faces"))
+    parser.add_argument("--min-face", type=int, default=40)
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "fras-accuracy")
+    options = parser.parse_args()
+    options.cache.mkdir(parents=True, exist_ok=True)
+    parts, own = embeddings(options.pack, options.photos, options.min_face, options.cache)
+    people = sorted(set(parts["enrol"].people))
+    right = np.array([people.index(person) for person in parts["probe"].people])
+    missed = {part: photos.missed for part, photos in parts.items()}
+    print(f"photos without a face: {missed}")
+    results: dict[str, Any] = {}
+    for metric in ("cosine", "euclidean"):
+        for normalised in (True, False):
+            gallery = templates(parts["enrol"], people, normalised=normalised)
+            for kind in ("plain", "mirrored"):
+                probe, strangers = (getattr(parts[part], kind) for part in ("probe", "strangers"))
+                if normalised and metric == "euclidean":
+                    continue
+                name = f"{metric}, templates of {'normalised' if normalised else 'raw'}, probes {kind}"
+                results[name] = figures(scores(probe, gallery, metric), right, scores(strangers, gallery, metric))
+                print(f"\n{name}")
+                for key, value in results[name].items():
+                    print(f"  {key:22} {value}")
+    print(json.dumps({"pack": options.pack, "metric": own, "missed": missed, "results": results}))
+
+
+if __name__ == "__main__":
+    main()
