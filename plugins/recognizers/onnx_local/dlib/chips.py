@@ -1,0 +1,86 @@
+"""Aligned face chips, cut as dlib cuts them (get_face_chip_details and extract_image_chips in
+dlib/image_transforms/interpolation.h), so that embeddings equal dlib's."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from hub.plugin import Pixels
+
+from ..stages import Chips
+from .embedder import SIZE
+from .landmarks import Landmarks
+from .similarity import similarity
+
+PADDING: Final = 0.25
+"""Room around the mean face on each side, as part of the face: what dlib's embedder was trained with."""
+
+_MEAN_FACE: Final = np.array(
+    [
+        (0.8595674595992, 0.2134981538014),
+        (0.6460604764104, 0.2289674387677),
+        (0.1205750620789, 0.2137274526848),
+        (0.3340850613712, 0.2290642403242),
+        (0.4901123135679, 0.6277975316475),
+    ]
+)
+"""The five landmarks in a unit square (get_face_chip_details)."""
+
+_TEMPLATE: Final = (PADDING + _MEAN_FACE) / (2 * PADDING + 1) * SIZE
+
+_HALF: Final = np.array([1.25, 0.75])
+"""Where dlib's pyramid_down<2> puts the origin of the halved picture: point / 2 - (1.25, 0.75)."""
+
+
+def extract(pixels: Pixels, landmarks: Landmarks) -> Chips:
+    """One upright chip (150, 150, 3) for each face; black where a chip reaches beyond the picture."""
+    chips = np.empty((len(landmarks), SIZE, SIZE, 3), dtype=np.uint8)
+    rotations, shifts = similarity(_TEMPLATE, landmarks)
+    for chip, rotation, shift in zip(chips, rotations, shifts, strict=True):
+        chip[...] = _chip(pixels, rotation, shift)
+    return chips
+
+
+def _chip(pixels: Pixels, rotation: npt.NDArray[np.float64], shift: npt.NDArray[np.float64]) -> Pixels:
+    """The chip whose template lies in the picture at rotation @ point + shift.
+
+    Faces much larger than the chip are cut from a halved picture, halved again while twice the chip still fits:
+    bilinear sampling alone would skip pixels.
+    """
+    scale = math.hypot(rotation[0, 0], rotation[1, 0])
+    turn = rotation / scale
+    half_side = (SIZE * scale - 1) / 2
+    centre = rotation @ np.full(2, SIZE / 2) + shift
+    unit = np.array([(-1, -1), (1, -1), (-1, 1), (1, 1)])
+    corners = centre + half_side * unit @ turn.T
+
+    levels, side = 0, 2 * half_side
+    while (side / 2 + 1) ** 2 > SIZE * SIZE:
+        levels, side = levels + 1, side / 2
+    grow = 2 ** (levels + 2) - 2
+    left, top = np.maximum(np.floor(corners.min(axis=0) - grow + 0.5), 0).astype(int)
+    right, bottom = np.floor(corners.max(axis=0) + grow + 0.5).astype(int)
+    source = pixels[top : bottom + 1, left : right + 1].astype(np.float32)
+    if source.size == 0:
+        return np.zeros((SIZE, SIZE, 3), dtype=np.uint8)
+    corners = corners - (left, top)
+    for _ in range(levels):
+        source = _halved(source)
+        corners = corners / 2 - _HALF
+    across, down = (corners[1] - corners[0]) / (SIZE - 1), (corners[2] - corners[0]) / (SIZE - 1)
+    matrix = np.column_stack([across, down, corners[0]])
+    sampled = cv2.warpAffine(source, matrix, (SIZE, SIZE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    # dlib cuts the fraction off; the nudge keeps a float32 just below a whole number from losing one.
+    return (sampled + np.float32(1 / 512)).astype(np.uint8)
+
+
+def _halved(picture: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """dlib's pyramid_down<2>: 5×5 binomial filter, every second pixel, fraction cut off."""
+    height, width = picture.shape[:2]
+    halved = cv2.pyrDown(picture)[1 : 1 + (height - 3) // 2, 1 : 1 + (width - 3) // 2]
+    return np.floor(halved)

@@ -1,0 +1,114 @@
+"""dlib's face detector (max-margin object detection) as an ONNX graph, and as a stage of the pack.
+
+Method: King, "Max-Margin Object Detection" (arXiv:1502.00046); source of box decoding and suppression:
+loss_mmod_ in dlib/dnn/loss.h.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from hub.plugin import Box, Pixels
+
+from ..stages import Found, Network
+from .serialized import DamagedFileError, Reader
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+WINDOW: Final = 80
+"""Side of the only detector window, in pixels of a pyramid level."""
+
+MAX_OVERLAP: Final = 0.3382761351109955
+"""Intersection over union above which the weaker of two faces is dropped (overlaps_nms in the file)."""
+
+MEAN: Final = np.array([122.782, 117.001, 104.298], dtype=np.float32)
+"""Of red, green and blue, subtracted from every pixel."""
+
+STRIDE, OFFSET = 8, 14
+"""Output cell to input pixel: three 5×5 convolutions of stride 2 without padding, the others centred."""
+
+_SMALLEST_PICTURE: Final = 40
+"""Smaller pictures leave the network no output cell or none that could hold a face."""
+
+
+def convert(data: bytes) -> ModelProto:
+    """The network of mmod_human_face_detector.dat.
+
+    Input `tiles`: float32 (1, 3, height, width) as made by `pyramid.tiled`. Output: float32
+    (1, 1, rows, columns), a score a cell. Raises DamagedFileError.
+    """
+    from onnx import TensorProto, helper
+
+    from .graph import Graph, folded
+    from .layers import read_layers, read_nesting
+
+    reader = Reader(data, "the face detector")
+    reader.expect(1)
+    reader.expect("loss_mmod_")
+    reader.expect(1)
+    reader.expect(WINDOW), reader.expect(WINDOW)
+    for _ in range(3):
+        reader.real()  # losses and matching threshold of the training
+    overlap, covered = reader.real(), reader.real()
+    reader.real(), reader.real()  # what the training ignored
+    nesting = read_nesting(reader)
+    reader.expect("input_rgb_image_pyramid")
+    mean = np.array([reader.real() for _ in range(3)], dtype=np.float32)
+    if (overlap, covered) != (MAX_OVERLAP, 1.0) or (mean != MEAN).any():
+        raise DamagedFileError("the face detector: its overlap or means are not the expected ones")
+    graph = Graph("tiles", (3, 0, 0))
+    graph.add(folded(read_layers(reader, nesting)))
+    tiles = helper.make_tensor_value_info("tiles", TensorProto.FLOAT, [1, 3, "height", "width"])
+    return graph.model("mmod_human_face_detector", tiles, [1, 1, "rows", "columns"])
+
+
+class MmodDetector:
+    """A stages.Detector that finds what dlib's cnn_face_detection_model_v1 finds in the same pixels."""
+
+    smallest: int = WINDOW
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    def detect(self, pixels: Pixels) -> list[Found]:
+        """Faces in `pixels`, best score first, at whole pixels; boxes may reach beyond the picture."""
+        from . import pyramid
+
+        height, width = pixels.shape[:2]
+        if min(height, width) < _SMALLEST_PICTURE:
+            return []
+        plan = pyramid.layout(width, height)
+        scores = self._network(pyramid.tiled(pixels, plan, MEAN))[0][0, 0]
+        rows, columns = np.nonzero(scores > 0)
+        found = scores[rows, columns]
+        order = np.argsort(-found, kind="stable")
+        centres = np.stack([columns, rows], axis=1)[order] * STRIDE + OFFSET
+        squares = pyramid.to_picture(plan, centres.astype(np.float64), (WINDOW - 1) / 2)
+        squares = np.floor(squares + 0.5)
+        return [
+            Found(Box(left, top, right - left + 1, bottom - top + 1), float(score))
+            for (left, top, right, bottom), score in strongest(squares, found[order])
+        ]
+
+
+def strongest(rectangles: npt.NDArray[np.float64], scores: npt.NDArray[np.float32]) -> list[tuple[list[float], float]]:
+    """Non-maximum suppression over (n, 4) rectangles, whose last row and column count, best first."""
+    kept: list[tuple[list[float], float]] = []
+    while len(rectangles):
+        best, rest = rectangles[0], rectangles[1:]
+        kept.append((best.tolist(), float(scores[0])))
+        sides = np.minimum(best[2:], rest[:, 2:]) - np.maximum(best[:2], rest[:, :2]) + 1
+        inner = sides.clip(min=0).prod(axis=1)
+        whole = _area(best) + _area(rest) - inner
+        apart = inner / whole <= MAX_OVERLAP
+        rectangles, scores = rest[apart], scores[1:][apart]
+    return kept
+
+
+def _area(rectangles: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    area: npt.NDArray[np.float64] = (rectangles[..., 2:] - rectangles[..., :2] + 1).prod(axis=-1)
+    return area
