@@ -1,0 +1,24 @@
+"""Images and videos for plugins and the hub: finding, telling apart, decoding, encoding, dating.
+
+Importing this package is light: Pillow and PyAV are loaded by the first call that needs them.
+"""
+
+from .dates import captured_at
+from .files import Kind, classify, walk
+from .movies import movie, recorded_at
+from .stills import MOST_BYTES, MOST_PIXELS, Unreadable, crop_jpeg, decode, encode_jpeg
+
+__all__ = [
+    "MOST_BYTES",
+    "MOST_PIXELS",
+    "Kind",
+    "Unreadable",
+    "captured_at",
+    "classify",
+    "crop_jpeg",
+    "decode",
+    "encode_jpeg",
+    "movie",
+    "recorded_at",
+    "walk",
+]
