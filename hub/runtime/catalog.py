@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import TypeVar
+from typing import Literal, TypeAlias, get_args, overload
 
 import pluggy
 import voluptuous as vol
@@ -24,7 +24,6 @@ from hub.plugin import (
     ENTRY_POINT_GROUP,
     PROJECT,
     CameraSpec,
-    PluginSpec,
     RecognizerSpec,
     Spec,
     StorageSpec,
@@ -35,9 +34,8 @@ from .faults import summary
 
 NO_EXTERNAL_PLUGINS = "FRAS_NO_EXTERNAL_PLUGINS"
 
-KINDS: dict[type[PluginSpec], str] = {CameraSpec: "camera", RecognizerSpec: "recognizer", StorageSpec: "storage"}
-
-S = TypeVar("S", bound=PluginSpec)
+Kind: TypeAlias = Literal["camera", "recognizer", "storage"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _log = logging.getLogger("fras.catalog")
 
@@ -64,6 +62,11 @@ class Platform:
     distribution: str
     version: str
     specs: tuple[Spec, ...]
+
+
+def kind_of(spec: Spec) -> Kind:
+    """Which section of hub.yaml the spec is for."""
+    return "camera" if isinstance(spec, CameraSpec) else "storage" if isinstance(spec, StorageSpec) else "recognizer"
 
 
 class Catalog:
@@ -110,14 +113,23 @@ class Catalog:
         """Imports everything that is installed (for `fras plugins` and `fras check --schema`)."""
         self.load(self.installed)
 
-    def names(self, kind: type[PluginSpec]) -> list[str]:
+    def names(self, kind: Kind) -> list[str]:
         """The loaded platforms that offer this kind of plugin."""
-        return [platform.name for platform in self.platforms if any(isinstance(s, kind) for s in platform.specs)]
+        return [platform.name for platform in self.platforms if any(kind_of(spec) == kind for spec in platform.specs)]
 
-    def spec(self, kind: type[S], name: str) -> S:
+    @overload
+    def spec(self, kind: Literal["camera"], name: str) -> CameraSpec: ...
+    @overload
+    def spec(self, kind: Literal["recognizer"], name: str) -> RecognizerSpec: ...
+    @overload
+    def spec(self, kind: Literal["storage"], name: str) -> StorageSpec: ...
+    @overload
+    def spec(self, kind: Kind, name: str) -> Spec: ...
+
+    def spec(self, kind: Kind, name: str) -> Spec:
         """The spec of a loaded platform; raises KeyError, and `faults` may say why."""
         for spec in self._platforms[name].specs:
-            if isinstance(spec, kind):
+            if kind_of(spec) == kind:
                 return spec
         raise KeyError(name)
 
@@ -166,7 +178,7 @@ def _specs_of(point: EntryPoint) -> tuple[Spec, ...]:
         raise _broken(distribution, "its hook returned no spec")
     for spec in told:
         _check_spec(point, spec)
-    kinds = [KINDS[type(spec)] for spec in told]
+    kinds = [kind_of(spec) for spec in told]
     if len(set(kinds)) < len(kinds):
         raise _broken(distribution, f"its hook returned two specs of one kind ({', '.join(kinds)})")
     return tuple(told)
@@ -208,7 +220,7 @@ def _answer(point: EntryPoint, module: object) -> object:
 
 def _check_spec(point: EntryPoint, spec: object) -> None:
     distribution = _distribution(point)
-    if type(spec) not in KINDS or not isinstance(spec, PluginSpec):
+    if not isinstance(spec, Spec):
         raise _broken(
             distribution,
             f"its hook returned a {type(spec).__name__} instead of a CameraSpec, RecognizerSpec or StorageSpec",

@@ -25,7 +25,7 @@ from hub.plugin import (
 
 from .attempt import Attempt
 from .backoff import BackOff
-from .catalog import KINDS
+from .catalog import kind_of
 from .checks import check_event, check_events, check_model
 from .context import Acknowledged, Surroundings, nothing_acknowledged
 from .faults import summary
@@ -160,7 +160,7 @@ class Supervisor:
             raise Permanent(f"two plugins have the id {instance_id}", hint="give one of them another id")
         instance: Instance[T] = Instance(
             instance_id,
-            KINDS[type(spec)],
+            kind_of(spec),
             spec.open,  # type: ignore[arg-type]  # `role` checks at run time what the spec's type promises
             config,
             role,

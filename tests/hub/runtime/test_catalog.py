@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.plugin import CameraSpec, RecognizerSpec, StorageSpec
+from hub.plugin import CameraSpec, StorageSpec
 from hub.runtime.catalog import Catalog, Fault
 from tests.support.distributions import install
 
@@ -94,7 +94,7 @@ def test_a_broken_plugin_is_a_fault_with_its_distribution_and_a_next_step(name: 
     install(site, f"acme-{name}", name, source)
     catalog = Catalog()
     catalog.load([name])
-    assert catalog.names(CameraSpec) == []
+    assert catalog.names("camera") == []
     found = fault(catalog, name)
     assert found.distribution == f"acme-{name}"
     assert message in found.message
@@ -109,8 +109,8 @@ def test_all_the_broken_ones_together_leave_a_good_one_working(site: Path) -> No
     install(site, "acme-good", "good", GOOD)
     catalog = Catalog()
     catalog.load_all()
-    assert catalog.spec(CameraSpec, "good").name == "good"
-    assert "good" in catalog.names(CameraSpec)
+    assert catalog.spec("camera", "good").name == "good"
+    assert "good" in catalog.names("camera")
     assert set(BROKEN) <= {found.platform for found in catalog.faults}
 
 
@@ -174,7 +174,7 @@ def test_a_distribution_without_metadata_does_not_spoil_discovery(site: Path) ->
     (site / "acme_torn-1.0.dist-info" / "METADATA").unlink()
     catalog = Catalog()
     catalog.load_all()
-    assert {"good", "torn"} <= set(catalog.names(CameraSpec))
+    assert {"good", "torn"} <= set(catalog.names("camera"))
 
 
 def test_one_platform_may_offer_several_kinds(site: Path) -> None:
@@ -194,10 +194,10 @@ def test_one_platform_may_offer_several_kinds(site: Path) -> None:
     )
     catalog = Catalog()
     catalog.load(["cloud"])
-    assert isinstance(catalog.spec(CameraSpec, "cloud"), CameraSpec)
-    assert isinstance(catalog.spec(StorageSpec, "cloud"), StorageSpec)
+    assert isinstance(catalog.spec("camera", "cloud"), CameraSpec)
+    assert isinstance(catalog.spec("storage", "cloud"), StorageSpec)
     with pytest.raises(KeyError):
-        catalog.spec(RecognizerSpec, "cloud")
+        catalog.spec("recognizer", "cloud")
     (platform,) = catalog.platforms
     assert (platform.distribution, platform.version) == ("acme-cloud", "2.3")
     assert catalog.modules == {"cloud": "cloud"}
