@@ -1,0 +1,108 @@
+"""Evidence crops: in storage before their row, out of storage before their row goes, and never for longer than said."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import uuid6
+
+from hub.db import observations
+from hub.db.engine import Database
+from hub.db.observations import Crop
+from hub.plugin import Clock, Storage
+
+__all__ = ["Crop", "Crops"]
+
+logger = logging.getLogger("fras.crops")
+
+PREFIX = "crops/"
+BATCH = 500
+GRACE = timedelta(hours=1)
+"""Age from which a crop without a row is an orphan: until then its row may be on its way."""
+
+
+class Crops:
+    """Crops of people who were recognised, kept for `keep`."""
+
+    def __init__(self, database: Database, storage: Storage, clock: Clock, keep: timedelta) -> None:
+        self._database = database
+        self._storage = storage
+        self._clock = clock
+        self._keep = keep
+
+    async def put(self, data: bytes, captured_at: datetime) -> Crop:
+        """Stores an encoded crop of a frame captured at `captured_at` (UTC); its row comes with its observation.
+
+        Raises what the storage raises, StorageFull among it.
+        """
+        now = self._clock.now()
+        key = f"{PREFIX}{captured_at.astimezone(UTC):%Y-%m-%d}/{_uuid7(now)}.jpg"
+        await self._storage.put(key, data)
+        return Crop(key, now, now + self._keep)
+
+    async def sweep(self) -> int:
+        """Removes the crops past their retention and says how many; observations stay, without pointer."""
+        removed = 0
+        while True:
+            async with self._database.read() as connection:
+                keys = await observations.expired_crops(connection, self._clock.now(), BATCH)
+            if not keys:
+                return removed
+            await self._remove(keys)
+            removed += len(keys)
+
+    async def sweep_orphans(self) -> int:
+        """Removes what storage holds without a row, older than GRACE, and says how many: crashes leave them."""
+        before = self._clock.now() - GRACE
+        removed = 0
+        batch: list[str] = []
+        async for key in self._storage.list(PREFIX):
+            stored_at = _stored_at(key)
+            if stored_at is not None and stored_at < before:
+                batch.append(key)
+            if len(batch) >= BATCH:
+                removed += await self._remove_orphans(batch)
+                batch = []
+        removed += await self._remove_orphans(batch)
+        if removed:
+            logger.info("%d crops without an observation removed", removed)
+        return removed
+
+    async def forget(self, person: str) -> int:
+        """Removes every crop that shows the person, and says how many."""
+        async with self._database.read() as connection:
+            keys = await observations.crops_of(connection, person)
+        await self._remove(keys)
+        return len(keys)
+
+    async def _remove(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            await self._storage.delete(key)
+        async with self._database.write() as connection:
+            await observations.drop_crops(connection, keys)
+
+    async def _remove_orphans(self, keys: Sequence[str]) -> int:
+        async with self._database.read() as connection:
+            kept = await observations.kept_crops(connection, keys)
+        orphans = [key for key in keys if key not in kept]
+        for key in orphans:
+            await self._storage.delete(key)
+        return len(orphans)
+
+
+def _uuid7(moment: datetime) -> uuid.UUID:
+    """A UUIDv7 whose time is `moment` (RFC 9562, 5.7): its first 48 bits count milliseconds since 1970."""
+    milliseconds = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    return uuid.UUID(int=milliseconds << 80 | uuid6.uuid7().int & (1 << 80) - 1)
+
+
+def _stored_at(key: str) -> datetime | None:
+    """When a crop was stored, from its name; None for a name that `put` did not give."""
+    try:
+        name = uuid.UUID(key.rsplit("/", 1)[-1].removesuffix(".jpg"))
+        return datetime.fromtimestamp((name.int >> 80) / 1000, UTC) if name.version == 7 else None
+    except (ValueError, OverflowError):
+        return None

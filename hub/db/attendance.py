@@ -1,0 +1,62 @@
+"""Sightings and marks: conclusions, kept so that they can be shown, dropped and rebuilt at will."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.attendance.records import Mark, Sighting, Status
+
+from . import people
+from .tables import marks as marks_table
+from .tables import sightings as sightings_table
+
+
+async def replace_day(
+    connection: AsyncConnection, date: str, sightings: Sequence[Sighting], marks: Sequence[Mark]
+) -> None:
+    """Makes these the conclusions of `date`, the school's local one in ISO form.
+
+    Those of people erased since they were computed are left out.
+    """
+    await connection.execute(delete(sightings_table).where(sightings_table.c.date == date))
+    await connection.execute(delete(marks_table).where(marks_table.c.date == date))
+    present = await people.existing(connection, {s.person for s in sightings} | {m.person for m in marks})
+    seen = [asdict(sighting) | {"date": date} for sighting in sightings if sighting.person in present]
+    if seen:
+        await connection.execute(sightings_table.insert(), seen)
+    marked = [asdict(mark) | {"date": date, "cameras": list(mark.cameras)} for mark in marks if mark.person in present]
+    if marked:
+        await connection.execute(marks_table.insert(), marked)
+
+
+async def marks_of(connection: AsyncConnection, date: str) -> list[Mark]:
+    """The marks of `date`, by lecture and person."""
+    query = select(marks_table).where(marks_table.c.date == date).order_by(marks_table.c.lecture, marks_table.c.person)
+    return [_mark(row._mapping) for row in await connection.execute(query)]
+
+
+async def sightings_of(connection: AsyncConnection, date: str) -> list[Sighting]:
+    """The sightings of `date`, by time, camera and person."""
+    table = sightings_table.c
+    query = (
+        select(*(table[name] for name in Sighting.__slots__))
+        .where(table.date == date)
+        .order_by(table.first, table.camera, table.person)
+    )
+    return [Sighting(*row) for row in await connection.execute(query)]
+
+
+async def drop_all(connection: AsyncConnection) -> None:
+    """Forgets every conclusion, so that they can be rebuilt from the facts."""
+    await connection.execute(delete(sightings_table))
+    await connection.execute(delete(marks_table))
+
+
+def _mark(row: Any) -> Mark:
+    values = {name: row[name] for name in Mark.__slots__}
+    return Mark(**values | {"status": Status(values["status"]), "cameras": tuple(values["cameras"])})

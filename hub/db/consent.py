@@ -1,0 +1,53 @@
+"""Consent events: only ever appended."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.recognition.consent import Consent, ConsentEvent
+
+from . import gallery
+from .tables import consent_events as table
+
+
+async def append(
+    connection: AsyncConnection,
+    *,
+    person: str,
+    signer: str,
+    state: Consent,
+    at: datetime,
+    notice_version: str = "",
+    expires_at: datetime | None = None,
+) -> ConsentEvent:
+    """Records what somebody signed; raises IntegrityError when there is no such person."""
+    result = await connection.execute(
+        insert(table)
+        .values(person=person, signer=signer, state=state, at=at, notice_version=notice_version, expires_at=expires_at)
+        .returning(table.c.order)
+    )
+    order = int(result.scalar_one())
+    await gallery.bump(connection)
+    return ConsentEvent(person, signer, state, at, order, notice_version, expires_at)
+
+
+async def events(connection: AsyncConnection, person: str | None = None) -> list[ConsentEvent]:
+    """The events of one person or of everybody, in the order they arrived."""
+    query = select(table).order_by(table.c.order)
+    if person is not None:
+        query = query.where(table.c.person == person)
+    return [
+        ConsentEvent(row.person, row.signer, Consent(row.state), row.at, row.order, row.notice_version, row.expires_at)
+        for row in await connection.execute(query)
+    ]
+
+
+async def by_person(connection: AsyncConnection) -> dict[str, list[ConsentEvent]]:
+    """The events of everybody who has any, each in the order they arrived."""
+    said: dict[str, list[ConsentEvent]] = {}
+    for event in await events(connection):
+        said.setdefault(event.person, []).append(event)
+    return said

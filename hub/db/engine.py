@@ -1,0 +1,170 @@
+"""Opening the database, and the two kinds of transaction everything else uses.
+
+The only module that knows SQLite's own SQL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, NullPool, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from . import schema
+from .errors import DatabaseError, explain
+
+BUSY_SECONDS = 15
+"""How long a writer waits for another process's transaction."""
+
+DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+
+
+class Database:
+    """Transactions on an open database. Any failure that a person can mend comes out as DatabaseError."""
+
+    def __init__(self, name: str, reader: AsyncEngine, writer: AsyncEngine | None) -> None:
+        self.name = name
+        self._reader = reader
+        self._writer = writer
+        # SQLite has one writer: waiting for it here is fair and costs nothing; SQLite itself sleeps and polls.
+        self._turn = asyncio.Lock() if reader.dialect.name == "sqlite" else nullcontext()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A consistent view; writing through it fails."""
+        with _Explained(self.name):
+            async with self._reader.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that holds the write lock from its start, and commits unless the block raises."""
+        if self._writer is None:
+            raise DatabaseError(f"the database {self.name} was opened for reading", hint="this is a fault of FRAS")
+        with _Explained(self.name):
+            async with self._turn, self._writer.begin() as connection:
+                yield connection
+
+
+@asynccontextmanager
+async def open_database(url: str, *, read_only: bool = False) -> AsyncIterator[Database]:
+    """Opens the database at `url` (`sqlite:///path` or `postgresql://...`), brought to the newest schema.
+
+    A SQLite file is copied beside itself before its schema changes. `read_only` never creates, migrates or writes,
+    and works beside a running hub. Raises DatabaseError, DatabaseTooNew.
+    """
+    parsed = _parse(url)
+    name = parsed.database or "" if parsed.drivername.startswith("sqlite") else parsed.render_as_string()
+    async with AsyncExitStack() as stack:
+        with _Explained(name):
+            if parsed.drivername.startswith("sqlite"):
+                _prepare_file(Path(name), read_only)
+            if not read_only:
+                await _migrate(parsed, name)
+            reader = await _engine(stack, parsed, begin="BEGIN", query_only=True)
+            async with reader.connect() as connection:
+                await connection.run_sync(schema.verify, name)
+            writer = None if read_only else await _engine(stack, parsed, begin="BEGIN IMMEDIATE")
+        yield Database(name, reader, writer)
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise DatabaseError("hub.database is not a database URL", hint='write "sqlite:///fras.db"') from None
+    kind = parsed.get_backend_name()
+    if kind not in DRIVERS:
+        raise DatabaseError(f"databases of the kind {kind!r} are not supported", hint="use sqlite or postgresql")
+    if kind == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise DatabaseError("a SQLite database needs a file", hint='write "sqlite:///fras.db"')
+    return parsed.set(drivername=DRIVERS[kind])
+
+
+def _prepare_file(file: Path, read_only: bool) -> None:
+    """Creates the file for its owner alone, or says why that cannot be."""
+    if read_only:
+        if not file.is_file():
+            raise DatabaseError(f"there is no database {file} yet", hint="start the hub once with fras run")
+        return
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise DatabaseError(
+            f"the database {file} cannot be written: {error.strerror}",
+            hint="give the user that runs fras write access to the file and its folder, or choose another with --data",
+        ) from None
+
+
+async def _engine(
+    stack: AsyncExitStack, url: URL, *, begin: str, query_only: bool = False, foreign_keys: bool = True
+) -> AsyncEngine:
+    """An engine that is disposed of with `stack`."""
+    if url.get_backend_name() != "sqlite":
+        engine = create_async_engine(url, hide_parameters=True)
+        stack.push_async_callback(engine.dispose)
+        return engine
+    options: dict[str, Any] = {"pool_timeout": 60} if query_only else {"poolclass": NullPool}
+    if not query_only and foreign_keys:
+        options = {"pool_size": 1, "max_overflow": 0}
+    engine = create_async_engine(
+        url, hide_parameters=True, connect_args={"isolation_level": None, "timeout": BUSY_SECONDS}, **options
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def configure(connection: Any, record: Any) -> None:
+        cursor = connection.cursor()
+        pragmas = ["synchronous=FULL", "secure_delete=ON", f"foreign_keys={'ON' if foreign_keys else 'OFF'}"]
+        pragmas.append("query_only=ON" if query_only else "journal_mode=WAL")
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    stack.push_async_callback(engine.dispose)
+    return engine
+
+
+async def _migrate(url: URL, name: str) -> None:
+    """Brings the schema up to date in one transaction, so that a killed migration leaves the old schema."""
+    async with AsyncExitStack() as stack:
+        # Altering a table by copying it (batch mode) must not fire its foreign keys: they are checked at the end.
+        engine = await _engine(stack, url, begin="BEGIN IMMEDIATE", foreign_keys=False)
+        async with engine.begin() as connection:
+            found = await connection.run_sync(schema.revision, name)
+            if found == schema.HEAD:
+                return
+            await connection.run_sync(schema.refuse_unknown, found, name)
+            if found is not None and engine.dialect.name == "sqlite":
+                await asyncio.to_thread(schema.copy_file, Path(name))
+            await connection.run_sync(schema.upgrade)
+            if engine.dialect.name == "sqlite":
+                broken = (await connection.exec_driver_sql("PRAGMA foreign_key_check")).first()
+                if broken is not None:
+                    raise DatabaseError(
+                        f"migrating the database {name} would break references of its table {broken[0]}",
+                        hint="it was left as it was; please report this",
+                    )
+
+
+class _Explained:
+    """Turns the driver's errors into DatabaseError; a broken constraint stays what it is, a fault of the caller."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, DBAPIError) and not isinstance(error, IntegrityError):
+            raise explain(error, self._name) from error

@@ -1,0 +1,115 @@
+"""The photographs people were enrolled with: what became of each, and its embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import uuid6
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from .dialects import insert
+from .tables import enrolment_images as table
+
+BATCH = 500
+
+
+class State(StrEnum):
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EnrolmentImage:
+    """One photograph judged by one model.
+
+    `reason` says why it was refused. `embedding` has the shape (dimension,). `crop_key` is where storage keeps the
+    aligned chip.
+    """
+
+    person: str
+    source_sha256: str
+    model_id: str
+    state: State
+    reason: str = ""
+    quality: Mapping[str, Any] | None = None
+    embedding: npt.NDArray[np.float32] | None = None
+    crop_key: str | None = None
+
+
+async def known(connection: AsyncConnection, person: str, model_id: str) -> set[str]:
+    """The SHA-256 of every photograph of the person that the model has judged."""
+    query = select(table.c.source_sha256).where(table.c.person == person, table.c.model_id == model_id)
+    return set((await connection.execute(query)).scalars())
+
+
+async def record(connection: AsyncConnection, *images: EnrolmentImage) -> None:
+    """Stores what became of photographs; a later judgement of the same one by the same model replaces the earlier."""
+    for start in range(0, len(images), BATCH):
+        statement = insert(connection, table).values([_row(image) for image in images[start : start + BATCH]])
+        new = statement.excluded
+        changing = ("state", "reason", "quality", "embedding", "crop_key", "created_at")
+        await connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["person", "source_sha256", "model_id"], set_={name: new[name] for name in changing}
+            )
+        )
+
+
+async def of_person(connection: AsyncConnection, person: str, model_id: str) -> list[EnrolmentImage]:
+    """Every photograph of the person that the model has judged, oldest first."""
+    query = (
+        select(table)
+        .where(table.c.person == person, table.c.model_id == model_id)
+        .order_by(table.c.created_at, table.c.source_sha256)
+    )
+    return [
+        EnrolmentImage(
+            person=row.person,
+            source_sha256=row.source_sha256,
+            model_id=row.model_id,
+            state=State(row.state),
+            reason=row.reason,
+            quality=row.quality,
+            embedding=row.embedding,
+            crop_key=row.crop_key,
+        )
+        for row in await connection.execute(query)
+    ]
+
+
+async def accepted(connection: AsyncConnection, model_id: str) -> dict[str, npt.NDArray[np.float32]]:
+    """The embeddings of each person's accepted photographs, shape (images, dimension), in a stable order."""
+    query = (
+        select(table.c.person, table.c.embedding)
+        .where(table.c.model_id == model_id, table.c.state == State.ACCEPTED, table.c.embedding.is_not(None))
+        .order_by(table.c.person, table.c.source_sha256)
+    )
+    vectors: dict[str, list[npt.NDArray[np.float32]]] = {}
+    for row in await connection.execute(query):
+        vectors.setdefault(row.person, []).append(row.embedding)
+    return {person: np.stack(rows) for person, rows in vectors.items()}
+
+
+async def forget(connection: AsyncConnection, person: str) -> None:
+    """Removes everything kept of the person's photographs."""
+    await connection.execute(delete(table).where(table.c.person == person))
+
+
+def _row(image: EnrolmentImage) -> dict[str, Any]:
+    return {
+        "id": str(uuid6.uuid7()),
+        "person": image.person,
+        "source_sha256": image.source_sha256,
+        "model_id": image.model_id,
+        "state": image.state,
+        "reason": image.reason,
+        "quality": None if image.quality is None else dict(image.quality),
+        "embedding": image.embedding,
+        "crop_key": image.crop_key,
+    }

@@ -1,0 +1,72 @@
+"""What can go wrong between the hub and its database, in words for the person who can mend it."""
+
+from __future__ import annotations
+
+from sqlalchemy.exc import DBAPIError
+
+from hub.failure import Failure
+
+
+class DatabaseError(Failure):
+    """The database cannot be used as it is."""
+
+
+class DatabaseTooNew(DatabaseError):
+    """A newer FRAS has written this database; this one would damage it."""
+
+
+class DatabaseFull(DatabaseError):
+    """No room to write; nothing of the transaction was kept, and it may be tried again."""
+
+
+_SAYINGS: tuple[tuple[str, type[DatabaseError], str, str], ...] = (
+    ("SQLITE_FULL", DatabaseFull, "has no room left on its disk", "free some space; it is tried again"),
+    (
+        "SQLITE_BUSY",
+        DatabaseError,
+        "is being written by another program",
+        "wait for the other fras command to finish, then try again",
+    ),
+    (
+        "SQLITE_NOTADB",
+        DatabaseError,
+        "is not a database, or it is damaged",
+        "restore a backup of it, or move the file away to begin anew",
+    ),
+    (
+        "SQLITE_CORRUPT",
+        DatabaseError,
+        "is damaged",
+        "stop the hub and restore a backup of it (fras restore)",
+    ),
+    (
+        "SQLITE_READONLY",
+        DatabaseError,
+        "may not be written",
+        "give the user that runs fras write access to the file and its folder",
+    ),
+    (
+        "SQLITE_CANTOPEN",
+        DatabaseError,
+        "cannot be opened",
+        "check that its folder exists and that the user that runs fras may read and write there",
+    ),
+    (
+        "SQLITE_IOERR",
+        DatabaseError,
+        "cannot be read or written: the disk reports an error",
+        "check the disk and its free space",
+    ),
+)
+
+
+def explain(error: DBAPIError, name: str) -> DatabaseError:
+    """The failure to show for `error` of the database called `name`; holds no SQL and no values."""
+    cause = getattr(error.orig, "sqlite_errorname", "")
+    for prefix, kind, fact, hint in _SAYINGS:
+        if cause.startswith(prefix):
+            return kind(f"the database {name} {fact}", hint=hint)
+    return DatabaseError(
+        f"the database {name} refused: {type(error.orig).__name__} {cause}".rstrip(),
+        hint="see whether it is running and reachable, then try again",
+    )

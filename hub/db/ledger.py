@@ -1,0 +1,252 @@
+"""The ledger of frames: what every camera delivered, exactly once, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import and_, bindparam, func, literal, or_, select, union, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.plugin import Heartbeat
+
+from . import school
+from .dialects import insert
+from .tables import cameras, frames, heartbeats
+
+BATCH = 500
+
+
+class Kind(StrEnum):
+    """What the file of a frame holds."""
+
+    IMAGE = "image"
+    DETECTIONS = "detections"
+
+
+class Outcome(StrEnum):
+    PENDING = "pending"
+    RECOGNISED = "recognised"
+    EMPTY = "empty"
+    SUPERSEDED = "superseded"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A frame in the ledger that waits for recognition. `captured_at` is UTC, corrected for skew."""
+
+    id: str
+    camera: str
+    epoch: int
+    seq: int
+    kind: Kind
+    captured_at: datetime
+    received_at: datetime
+    live: bool
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A new row: the frame, how far its camera's clock ran ahead, its size in bytes and its school year."""
+
+    frame: Pending
+    skew: timedelta
+    size: int
+    academic_year: str
+
+
+_PENDING = frames.c.outcome == literal(Outcome.PENDING.value, literal_execute=True)
+"""As a literal: SQLite uses a partial index only where it can see that the condition implies the index's."""
+
+Number = tuple[str, int, int]
+"""Camera, epoch, sequence number: what a frame is to its camera."""
+
+
+async def add(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
+    """Enters new frames as pending. Raises IntegrityError if one is known already."""
+    school_id = await school.id_of(connection)
+    rows = [
+        {
+            "id": entry.frame.id,
+            "school_id": school_id,
+            "academic_year": entry.academic_year,
+            "camera": entry.frame.camera,
+            "epoch": entry.frame.epoch,
+            "seq": entry.frame.seq,
+            "kind": entry.frame.kind,
+            "captured_at": entry.frame.captured_at,
+            "skew_ms": round(entry.skew / timedelta(milliseconds=1)),
+            "received_at": entry.frame.received_at,
+            "live": entry.frame.live,
+            "origin": entry.frame.origin,
+            "bytes": entry.size,
+            "outcome": Outcome.PENDING,
+            "reason": "",
+            "faces": 0,
+            "too_small": 0,
+        }
+        for entry in entries
+    ]
+    await connection.execute(frames.insert(), rows)
+
+
+async def find(connection: AsyncConnection, numbers: Iterable[Number]) -> dict[Number, str]:
+    """The ids of those frames that are in the ledger, whatever became of them."""
+    wanted: dict[tuple[str, int], list[int]] = {}
+    for camera, epoch, seq in sorted(set(numbers)):
+        wanted.setdefault((camera, epoch), []).append(seq)
+    found: dict[Number, str] = {}
+    columns = (frames.c.camera, frames.c.epoch, frames.c.seq, frames.c.id)
+    for batch in _batches(wanted):
+        series = [
+            and_(frames.c.camera == camera, frames.c.epoch == epoch, frames.c.seq.in_(seqs))
+            for (camera, epoch), seqs in batch.items()
+        ]
+        for row in await connection.execute(select(*columns).where(or_(*series))):
+            found[row.camera, row.epoch, row.seq] = row.id
+    return found
+
+
+async def pending(connection: AsyncConnection, limit: int | None = None) -> list[Pending]:
+    """Frames that wait for recognition, in the order they arrived."""
+    columns = [frames.c[name] for name in Pending.__slots__]
+    query = select(*columns).where(_PENDING).order_by(frames.c.id).limit(limit)
+    return [Pending(row[0], row[1], row[2], row[3], Kind(row[4]), *row[5:]) for row in await connection.execute(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class Concluded:
+    """What observations of a frame inherit from it."""
+
+    id: str
+    camera: str
+    captured_at: datetime
+    school_id: str
+    academic_year: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a frame; `reason` is a sentence for staff, where there is something to say."""
+
+    frame_id: str
+    outcome: Outcome
+    reason: str
+    faces: int
+    too_small: int
+
+
+async def conclude(connection: AsyncConnection, verdicts: Sequence[Verdict], at: datetime) -> dict[str, Concluded]:
+    """Writes down verdicts on pending frames and returns those frames; a frame already concluded is left alone."""
+    columns = [frames.c[name] for name in Concluded.__slots__]
+    open_frames: dict[str, Concluded] = {}
+    for start in range(0, len(verdicts), BATCH):
+        ids = [verdict.frame_id for verdict in verdicts[start : start + BATCH]]
+        query = select(*columns).where(frames.c.id.in_(ids), frames.c.outcome == Outcome.PENDING).with_for_update()
+        open_frames |= {row.id: Concluded(*row) for row in await connection.execute(query)}
+    rows = [
+        {
+            "frame_id": verdict.frame_id,
+            "new_outcome": verdict.outcome,
+            "new_reason": verdict.reason,
+            "new_faces": verdict.faces,
+            "new_too_small": verdict.too_small,
+            "now": at,
+        }
+        for verdict in verdicts
+        if verdict.frame_id in open_frames
+    ]
+    if rows:
+        statement = (
+            update(frames)
+            .where(frames.c.id == bindparam("frame_id"))
+            .values(
+                outcome=bindparam("new_outcome"),
+                reason=bindparam("new_reason"),
+                faces=bindparam("new_faces"),
+                too_small=bindparam("new_too_small"),
+                concluded_at=bindparam("now"),
+            )
+        )
+        await connection.execute(statement, rows)
+    return open_frames
+
+
+async def watched(connection: AsyncConnection, signals: Sequence[tuple[str, Heartbeat]], received_at: datetime) -> None:
+    """Enters heartbeats of cameras; the same one again changes nothing."""
+    rows = {
+        (camera, beat.until): {"camera": camera, "until": beat.until, "lens": beat.lens, "received_at": received_at}
+        for camera, beat in signals
+    }
+    newest = {
+        camera: {"id": camera, "watermark": until, "lens": row["lens"], "last_seen": received_at}
+        for (camera, until), row in sorted(rows.items(), key=lambda item: item[0])
+    }
+    await connection.execute(
+        insert(connection, heartbeats).on_conflict_do_nothing(index_elements=["camera", "until"]), list(rows.values())
+    )
+    statement = insert(connection, cameras)
+    new = statement.excluded
+    await connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["id"],
+            set_={"watermark": new.watermark, "lens": new.lens, "last_seen": new.last_seen},
+            where=cameras.c.watermark < new.watermark,
+        ),
+        list(newest.values()),
+    )
+
+
+async def watermarks(connection: AsyncConnection) -> dict[str, datetime]:
+    """Until when everything each camera saw has been delivered *and* recognised."""
+    waiting = (
+        select(frames.c.camera, func.min(frames.c.captured_at).label("oldest"))
+        .where(_PENDING)
+        .group_by(frames.c.camera)
+        .subquery()
+    )
+    query = select(cameras.c.id, cameras.c.watermark, waiting.c.oldest).outerjoin(
+        waiting, waiting.c.camera == cameras.c.id
+    )
+    return {
+        row.id: row.watermark if row.oldest is None else min(row.watermark, row.oldest)
+        for row in await connection.execute(query)
+    }
+
+
+async def signals(connection: AsyncConnection, camera: str, start: datetime, end: datetime) -> list[datetime]:
+    """When in [start, end] the camera is known to have watched: frames that were not rejected, and heartbeats."""
+    seen = select(frames.c.captured_at.label("at")).where(
+        frames.c.camera == camera,
+        frames.c.captured_at.between(start, end),
+        frames.c.outcome != Outcome.REJECTED,
+    )
+    beats = select(heartbeats.c.until).where(heartbeats.c.camera == camera, heartbeats.c.until.between(start, end))
+    both = union(seen, beats).subquery()
+    return list((await connection.execute(select(both.c.at).order_by(both.c.at))).scalars())
+
+
+async def outcomes(connection: AsyncConnection) -> dict[Outcome, int]:
+    """How many frames came to which end."""
+    query = select(frames.c.outcome, func.count()).group_by(frames.c.outcome)
+    return {Outcome(outcome): count for outcome, count in await connection.execute(query)}
+
+
+def _batches(series: Mapping[tuple[str, int], list[int]]) -> Iterable[dict[tuple[str, int], list[int]]]:
+    """Splits what is asked for, so that no statement grows beyond what a database accepts."""
+    batch: dict[tuple[str, int], list[int]] = {}
+    size = 0
+    for key, seqs in series.items():
+        for start in range(0, len(seqs), BATCH):
+            part = seqs[start : start + BATCH]
+            if batch and (size + len(part) > BATCH or key in batch or len(batch) >= 100):
+                yield batch
+                batch, size = {}, 0
+            batch[key] = part
+            size += len(part)
+    if batch:
+        yield batch

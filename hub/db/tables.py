@@ -1,0 +1,259 @@
+"""Every table: facts that are stored, conclusions that can be rebuilt, and what the hub computes for itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+
+from .types import Float32Vector, UtcDateTime
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _now() -> datetime:
+    """When the row was written: bookkeeping for people, never read by a rule."""
+    return datetime.now(UTC)
+
+
+def _id(name: str = "id") -> Column[Any]:
+    return Column(name, Uuid(as_uuid=False), primary_key=True)
+
+
+def _school() -> Column[Any]:
+    return Column("school_id", Uuid(as_uuid=False), ForeignKey("school.id"), nullable=False)
+
+
+def _person(**options: Any) -> Column[Any]:
+    """A person's own data, which goes when the person goes."""
+    return Column("person", String, ForeignKey("people.id", ondelete="CASCADE"), nullable=False, **options)
+
+
+school = Table(
+    "school",
+    metadata,
+    _id(),
+    Column("name", String, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+people = Table(
+    "people",
+    metadata,
+    Column("id", String, primary_key=True),
+    _school(),
+    Column("name", String, nullable=False),
+    Column("class_name", String),
+    Column("created_at", UtcDateTime, default=_now, nullable=False),
+)
+
+consent_events = Table(
+    "consent_events",
+    metadata,
+    Column("order", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    _person(index=True),
+    Column("signer", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("notice_version", String, nullable=False),
+    Column("expires_at", UtcDateTime),
+    sqlite_autoincrement=True,
+)
+"""Append-only (triggers see to it): a row goes only with its person."""
+
+enrolment_images = Table(
+    "enrolment_images",
+    metadata,
+    _id(),
+    _person(),
+    Column("source_sha256", String(64), nullable=False),
+    Column("model_id", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("quality", JSON),
+    Column("embedding", Float32Vector),
+    Column("crop_key", String),
+    Column("created_at", UtcDateTime, default=_now, nullable=False),
+    UniqueConstraint("person", "source_sha256", "model_id"),
+)
+
+templates = Table(
+    "templates",
+    metadata,
+    _person(primary_key=True),
+    Column("model_id", String, primary_key=True),
+    Column("vector", Float32Vector, nullable=False),
+    Column("images", Integer, nullable=False),
+    Column("updated_at", UtcDateTime, default=_now, nullable=False),
+)
+
+gallery_version = Table(
+    "gallery_version",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("version", BigInteger, nullable=False),
+)
+"""One row, id 1."""
+
+frames = Table(
+    "frames",
+    metadata,
+    _id(),
+    _school(),
+    Column("academic_year", String(7), nullable=False),
+    Column("camera", String, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("captured_at", UtcDateTime, nullable=False),
+    Column("skew_ms", BigInteger, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("live", Boolean, nullable=False),
+    Column("origin", String, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("concluded_at", UtcDateTime),
+    Column("faces", Integer, nullable=False),
+    Column("too_small", Integer, nullable=False),
+    UniqueConstraint("camera", "epoch", "seq"),
+)
+"""The ledger. `captured_at` is corrected: the camera's own clock read `captured_at` + `skew_ms`."""
+Index("ix_frames_camera_captured_at", frames.c.camera, frames.c.captured_at)
+_pending = text("outcome = 'pending'")
+Index("ix_frames_pending", frames.c.camera, frames.c.captured_at, sqlite_where=_pending, postgresql_where=_pending)
+
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("camera", String, primary_key=True),
+    Column("until", UtcDateTime, primary_key=True),
+    Column("lens", Float),
+    Column("received_at", UtcDateTime, nullable=False),
+)
+
+cameras = Table(
+    "cameras",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("watermark", UtcDateTime, nullable=False),
+    Column("lens", Float),
+    Column("last_seen", UtcDateTime, nullable=False),
+)
+
+observations = Table(
+    "observations",
+    metadata,
+    _id(),
+    Column("frame_id", Uuid(as_uuid=False), ForeignKey("frames.id"), nullable=False, index=True),
+    _school(),
+    Column("academic_year", String(7), nullable=False),
+    Column("camera", String, nullable=False),
+    Column("captured_at", UtcDateTime, nullable=False, index=True),
+    Column("x", Float, nullable=False),
+    Column("y", Float, nullable=False),
+    Column("w", Float, nullable=False),
+    Column("h", Float, nullable=False),
+    Column("detector_score", Float, nullable=False),
+    Column("size", Float, nullable=False),
+    Column("sharpness", Float, nullable=False),
+    Column("yaw", Float, nullable=False),
+    Column("pitch", Float, nullable=False),
+    Column("roll", Float, nullable=False),
+    Column("person", String, ForeignKey("people.id", ondelete="SET NULL")),
+    Column("score", Float),
+    Column("margin", Float),
+    Column("threshold", Float),
+    Column("alone", Boolean, nullable=False),
+    Column("model_id", String, nullable=False),
+    Column("policy_version", String, nullable=False),
+    Column("crop", String),
+)
+"""`captured_at` is the frame's, corrected for skew; `crop` is nulled when retention removes the crop."""
+Index("ix_observations_person_captured_at", observations.c.person, observations.c.captured_at)
+
+crops = Table(
+    "crops",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("observation_id", Uuid(as_uuid=False), ForeignKey("observations.id"), nullable=False, index=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
+)
+
+sightings = Table(
+    "sightings",
+    metadata,
+    Column("date", String(10), primary_key=True),
+    _person(primary_key=True),
+    Column("camera", String, primary_key=True),
+    Column("first", UtcDateTime, primary_key=True),
+    Column("last", UtcDateTime, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("best_score", Float, nullable=False),
+    Column("confirmed", Boolean, nullable=False),
+    Column("crop", String, index=True),
+)
+"""Derived from observations; `date` is the school's local one."""
+
+marks = Table(
+    "marks",
+    metadata,
+    _person(primary_key=True),
+    Column("lecture", String, primary_key=True),
+    Column("date", String(10), nullable=False, index=True),
+    Column("status", String, nullable=False),
+    Column("minutes", Integer),
+    Column("why", String, nullable=False),
+    Column("first", UtcDateTime),
+    Column("last", UtcDateTime),
+    Column("sightings", Integer, nullable=False),
+    Column("best_score", Float),
+    Column("cameras", JSON, nullable=False),
+    Column("coverage", Float, nullable=False),
+    Column("crop", String, index=True),
+    Column("rule_version", String, nullable=False),
+)
+"""Derived from sightings, coverage and the timetable."""
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at", UtcDateTime, default=_now, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("payload", JSON, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""What happened, in order, for those who follow: ids only rise."""
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("value", JSON, nullable=False),
+)
+"""What the hub computes for itself (calibrations), never what hub.yaml says."""

@@ -1,0 +1,61 @@
+"""The template of each person and model: what a probe is compared with."""
+
+from __future__ import annotations
+
+import builtins
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from . import gallery
+from .dialects import insert
+from .gallery import version
+from .tables import templates as table
+
+__all__ = ["all", "holders", "remove", "replace", "version"]
+
+
+async def replace(
+    connection: AsyncConnection,
+    person: str,
+    model_id: str,
+    vector: npt.NDArray[np.float32],
+    images: int,
+) -> None:
+    """Sets the person's template for the model, shape (dimension,), computed from `images` images."""
+    statement = insert(connection, table).values(person=person, model_id=model_id, vector=vector, images=images)
+    new = statement.excluded
+    await connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["person", "model_id"],
+            set_={"vector": new.vector, "images": new.images, "updated_at": new.updated_at},
+        )
+    )
+    await gallery.bump(connection)
+
+
+async def remove(connection: AsyncConnection, person: str) -> None:
+    """Removes the person's templates of all models; fine if there are none."""
+    await connection.execute(delete(table).where(table.c.person == person))
+    await gallery.bump(connection)
+
+
+async def holders(connection: AsyncConnection) -> frozenset[str]:
+    """Everybody who has a template of any model."""
+    return frozenset((await connection.execute(select(table.c.person).distinct())).scalars())
+
+
+async def all(  # noqa: A001
+    connection: AsyncConnection, model_id: str
+) -> tuple[builtins.list[str], npt.NDArray[np.float32]]:
+    """The people who have a template for the model, by id, and their templates, shape (people, dimension).
+
+    Without any the matrix has the shape (0, 0).
+    """
+    query = select(table.c.person, table.c.vector).where(table.c.model_id == model_id).order_by(table.c.person)
+    rows = (await connection.execute(query)).all()
+    if not rows:
+        return [], np.zeros((0, 0), np.float32)
+    return [row.person for row in rows], np.stack([row.vector for row in rows])
