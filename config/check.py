@@ -27,6 +27,7 @@ _HINTS = {
     "options": "write lines of `key: value` below it",
     "true or false": "write true or false",
 }
+_DIGITS = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 _PRIVATE = re.compile("pass|secret|token|key|credential|user|pin|url|database|code", re.IGNORECASE)
 
 
@@ -146,7 +147,9 @@ class _Wording:
         if value is None and path:
             return f"{label!r} has no value, check {self.way(path)}", "write one, or remove the line"
         got = self.got(path, value)
-        return f"{fact}{f' for {label!r}' if label else ''}{got}, check {self.way(path)}", self.hint(fact, hint, path)
+        return f"{fact}{f' for {label!r}' if label else ''}{got}, check {self.way(path)}", self.hint(
+            fact, hint, path, value
+        )
 
     def fact(self, error: vol.Invalid, value: Any) -> tuple[str, str]:
         """What the validator says. A message of a plugin's own about a secret is withheld: it may show it changed."""
@@ -158,11 +161,15 @@ class _Wording:
             fact = f"expected {_NOUNS.get(kind, kind)}"
         return fact, hint
 
-    def hint(self, fact: str, hint: str, path: Keys) -> str:
+    def hint(self, fact: str, hint: str, path: Keys, value: Any) -> str:
         expected = fact.removeprefix("expected ")
         written = self.document.written.get((*self.keys, *path))
         if expected == "text" and written is not None:
             return f'put it in quotes: "{written}"' if self.public(path) else "put it in quotes"
+        if expected in ("a number", "a whole number") and isinstance(value, str) and re.fullmatch(_DIGITS, value):
+            return "remove the quotes"
+        if fact.startswith("value must be one of") and isinstance(value, str) and not isinstance(value, Secret):
+            return suggestion(value, re.findall(r"'([^']*)'", fact), "")
         return hint or _HINTS.get(expected, "")
 
     def got(self, path: Keys, value: Any) -> str:

@@ -74,12 +74,14 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     return by_lower[matches[0]] if matches else None
 
 
-def suggestion(name: str, names: Iterable[str]) -> str:
-    """A hint: the nearest of `names`, or what there is to choose from."""
+def suggestion(name: str, names: Iterable[str], otherwise: str | None = None) -> str:
+    """A hint: the nearest of `names`, else `otherwise`, else what there is to choose from."""
     known = sorted(names)
     if match := nearest(name, known):
         return f"did you mean {match!r}?"
-    return f"there is {', '.join(known)}" if known else ""
+    if otherwise is not None or not known:
+        return otherwise or ""
+    return f"there is {', '.join(known)}"
 
 
 def quoted(text: str) -> str:

@@ -2,7 +2,7 @@
 
     config_schema = {vol.Optional("every", default="1 s"): duration, vol.Required("path"): text}
 
-Each takes what YAML gives (text, numbers, true or false), returns the typed value and raises `voluptuous.Invalid`
+Each takes what YAML gives (text, numbers, true or false), returns the typed value and raises `voluptuous.ValueInvalid`
 with the message `what is wrong; what to do`. Numbers may come as text, which is what `!secret` and `!env_var`
 give. A message never quotes the value: it may be a secret.
 """
@@ -55,15 +55,15 @@ class Validator:
 
 def _duration(value: Any) -> timedelta:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        raise vol.Invalid('a duration needs a unit; write for example "10 min", "30 days", "1 s" or "500 ms"')
+        raise vol.ValueInvalid('a duration needs a unit; write for example "10 min", "30 days", "1 s" or "500 ms"')
     if not isinstance(value, str) or not re.fullmatch(_DURATION, value.strip(), re.ASCII):
-        raise vol.Invalid(f'not a duration; write for example "10 min" or "1 h 30 min" (units: {", ".join(UNITS)})')
+        raise vol.ValueInvalid(f'not a duration; write for example "10 min" or "1 h 30 min" (units: {", ".join(UNITS)})')
     try:
         total = sum((float(number) * UNITS[unit] for number, unit in re.findall(_TERM, value)), timedelta(0))
     except OverflowError:
         total = timedelta.max
     if total > _LONGEST:
-        raise vol.Invalid("longer than 100 years; write a shorter duration")
+        raise vol.ValueInvalid("longer than 100 years; write a shorter duration")
     return total
 
 
@@ -81,30 +81,30 @@ def format_duration(length: timedelta) -> str:
 def _size(value: Any) -> int:
     match = re.fullmatch(_SIZE, value.strip(), re.ASCII) if isinstance(value, str) else None
     if match is None:
-        raise vol.Invalid('not a size; write for example "500 MB" or "10 GiB"')
+        raise vol.ValueInvalid('not a size; write for example "500 MB" or "10 GiB"')
     return int(float(match[1]) * BYTES[match[2]])
 
 
 def _time_of_day(value: Any) -> time:
     match = re.fullmatch(_TIME, value.strip(), re.ASCII) if isinstance(value, str) else None
     if match is None:
-        raise vol.Invalid('not a time of day; write hours and minutes in quotes, for example "09:00"')
+        raise vol.ValueInvalid('not a time of day; write hours and minutes in quotes, for example "09:00"')
     return time(int(match[1]), int(match[2]))
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise vol.Invalid("expected text; put it in quotes")
+        raise vol.ValueInvalid("expected text; put it in quotes")
     if not value.strip():
-        raise vol.Invalid("is empty; write something, or remove the line")
+        raise vol.ValueInvalid("empty text; write something, or remove the line")
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
-        raise vol.Invalid("holds a line break or another control character; write it on one line")
+        raise vol.ValueInvalid("text with a line break or another control character; write it on one line")
     return value
 
 
 def _slug(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(_SLUG, value, re.ASCII):
-        raise vol.Invalid(
+        raise vol.ValueInvalid(
             "not an id; use up to 64 small letters, digits, - and _, for example room-101-door (digits alone in quotes)"
         )
     return value
@@ -124,7 +124,7 @@ def _bounded(number: float, low: float | None, high: float | None) -> None:
     if (low is not None and number < low) or (high is not None and number > high):
         lowest = f"from {low:g} " if low is not None else ""
         highest = f"up to {high:g}" if high is not None else "upwards"
-        raise vol.Invalid(f"out of range; write a number {lowest}{highest}")
+        raise vol.ValueInvalid(f"out of range; write a number {lowest}{highest}")
 
 
 def _limits(low: float | None, high: float | None) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def whole_number(low: int | None = None, high: int | None = None) -> Validator:
         if isinstance(value, str) and re.fullmatch(r"\s*[-+]?\d{1,18}\s*", value, re.ASCII):
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise vol.Invalid("expected a whole number")
+            raise vol.ValueInvalid("expected a whole number")
         _bounded(value, low, high)
         return value
 
@@ -152,7 +152,7 @@ def number(low: float | None = None, high: float | None = None) -> Validator:
     def check(value: Any) -> float:
         found = _finite(value)
         if found is None:
-            raise vol.Invalid("expected a number")
+            raise vol.ValueInvalid("expected a number")
         _bounded(found, low, high)
         return found
 
@@ -163,7 +163,7 @@ def _share(value: Any) -> float:
     percent = re.fullmatch(rf"({_NUMBER})\s*%", value.strip(), re.ASCII) if isinstance(value, str) else None
     found = float(percent[1]) / 100 if percent else _finite(value)
     if found is None or not 0 <= found <= 1:
-        raise vol.Invalid('not a share; write for example "80 %" or 0.8')
+        raise vol.ValueInvalid('not a share; write for example "80 %" or 0.8')
     return found
 
 

@@ -1,0 +1,100 @@
+"""A JSON Schema of hub.yaml for editors that complete and underline."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import voluptuous as vol
+from voluptuous_openapi import UNSUPPORTED, OpenApiVersion, convert
+
+from hub.plugin.validators import Validator
+from hub.runtime.catalog import Kind
+
+from . import schemas
+from .model import Platforms
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def json_schema(platforms: Platforms) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of hub.yaml with every platform that `platforms` has loaded."""
+    top = _object(schemas.SECTIONS)
+    sections = top["properties"]
+    sections["hub"] |= _object(schemas.HUB)
+    sections["http"] |= _object(schemas.HTTP)
+    sections["policy"] |= _object(schemas.POLICY)
+    sections["recognizer"] |= _part("recognizer", platforms)
+    sections["storage"] |= _part("storage", platforms)
+    sections["cameras"] |= {"type": "array", "items": _part("camera", platforms)}
+    sections["attendance"] |= _object(schemas.ATTENDANCE)
+    sections["attendance"]["properties"]["timetable"] |= {"type": "array", "items": _object(schemas.LECTURE)}
+    for name in ("http", "policy", "cameras", "attendance"):
+        sections[name]["type"] = [sections[name]["type"], "null"]
+    return {"$schema": DIALECT, "title": "FRAS hub.yaml", **top}
+
+
+def _part(kind: Kind, platforms: Platforms) -> dict[str, Any]:
+    """A plugin's section: which options there are depends on `platform`."""
+    own = schemas.PARTS[kind]
+    names = sorted(platforms.names(kind))
+    return {
+        **_object(own),
+        "properties": {"platform": {"type": "string", "enum": names}},
+        "additionalProperties": True,
+        "allOf": [
+            {
+                "if": {"properties": {"platform": {"const": name}}, "required": ["platform"]},
+                "then": _object({**platforms.spec(kind, name).config_schema, **own}),
+            }
+            for name in names
+        ],
+    }
+
+
+def _object(schema: Mapping[Any, Any]) -> dict[str, Any]:
+    """A dict of voluptuous markers as a closed object; what cannot be expressed is left open."""
+    found: dict[str, Any] = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+    for marker, validator in schema.items():
+        key = marker.schema if isinstance(marker, vol.Marker) else marker
+        if not isinstance(key, str):
+            found["additionalProperties"] = True
+            continue
+        found["properties"][key] = _described(marker, _option(validator))
+        if isinstance(marker, vol.Required) and marker.default is vol.UNDEFINED:
+            found["required"].append(key)
+    return found
+
+
+def _described(marker: Any, option: dict[str, Any]) -> dict[str, Any]:
+    if description := getattr(marker, "description", None):
+        option = {**option, "description": str(description)}
+    default = getattr(marker, "default", vol.UNDEFINED)
+    if callable(default) and _is_json(value := default()):
+        option = {**option, "default": value}
+    return option
+
+
+def _option(validator: Any) -> dict[str, Any]:
+    try:
+        option = convert(validator, custom_serializer=_own, openapi_version=OpenApiVersion.V3_1)
+    except Exception:  # a validator of a plugin that the library cannot express
+        return {}
+    return option if _is_json(option) else {}
+
+
+def _own(validator: Any) -> Any:
+    if isinstance(validator, Validator):
+        return dict(validator.json_schema)
+    if isinstance(validator, Mapping):
+        return _object(validator)
+    return UNSUPPORTED
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True

@@ -1,0 +1,114 @@
+"""What hub.yaml says, checked and typed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+from config import Place, Problem
+from hub.attendance.records import Rules
+from hub.attendance.timetable import Weekly
+from hub.plugin import PluginSpec
+from hub.runtime.catalog import Kind
+
+
+class Fault(Protocol):
+    """Why a platform cannot be used."""
+
+    @property
+    def platform(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def hint(self) -> str: ...
+
+
+class Platforms(Protocol):
+    """The plugins there are, as reading hub.yaml needs them; hub.runtime.catalog.Catalog is one."""
+
+    @property
+    def faults(self) -> Sequence[Fault]: ...
+
+    def load(self, names: Iterable[str]) -> None:
+        """Imports these platforms; one that cannot be used, or does not exist, becomes a fault."""
+        ...
+
+    def names(self, kind: Kind) -> Sequence[str]:
+        """The loaded platforms of this kind."""
+        ...
+
+    def spec(self, kind: Kind, name: str) -> PluginSpec:
+        """The spec of a loaded platform; raises KeyError when there is none of this kind."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class School:
+    """`database` is a URL, `sqlite:///` with a path relative to the data folder; `jurisdiction` as in `law`."""
+
+    name: str
+    time_zone: ZoneInfo
+    database: str = field(repr=False)
+    jurisdiction: str
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    host: str = "127.0.0.1"
+    port: int = 8123
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A configured plugin: `options` are its own, validated by its schema. Equal when nothing but its line changed."""
+
+    platform: str
+    id: str
+    options: Mapping[str, Any] = field(repr=False)
+    place: Place = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CameraPart(Part):
+    room: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Retention: how long the hub keeps what, counted from capture."""
+
+    crops: timedelta = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySettings:
+    """The `policy:` section: what is None comes from calibration or the model.
+
+    `threshold`, `single_frame` and `margin` are scores of the model's metric; `min_sharpness` is a variance of the
+    Laplacian, `max_turn` degrees of yaw or pitch.
+    """
+
+    threshold: float | None = None
+    single_frame: float | None = None
+    margin: float | None = None
+    min_sharpness: float | None = None
+    max_turn: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A valid hub.yaml. `warnings` are what `fras check` says besides; they do not count when comparing."""
+
+    school: School
+    http: Http
+    recognizer: Part
+    storage: Part
+    keep: Keep
+    cameras: tuple[CameraPart, ...]
+    policy: PolicySettings
+    rules: Rules
+    timetable: tuple[Weekly, ...]
+    warnings: tuple[Problem, ...] = field(default=(), compare=False, repr=False)

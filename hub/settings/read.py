@@ -1,0 +1,175 @@
+"""hub.yaml → Settings, or every problem it has."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from config import Document, Invalid, Keys, Problem, Severity, check, problem_at, read
+from hub.attendance.records import Rules
+from hub.runtime.catalog import Kind
+
+from . import schemas, timetable
+from .law import JURISDICTIONS
+from .model import CameraPart, Http, Keep, Part, Platforms, PolicySettings, School, Settings
+from .zone import AUTO, machine_zone, zone
+
+
+def read_settings(path: Path, platforms: Platforms, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Reads and checks hub.yaml at `path`. Raises config.Invalid with every problem, warnings included."""
+    return _Reading(read(path, environ), platforms, environ).settings()
+
+
+class _Reading:
+    """One reading: each section is checked on its own, then the rules between them on whatever is valid."""
+
+    def __init__(self, document: Document, platforms: Platforms, environ: Mapping[str, str]) -> None:
+        self.document = document
+        self.platforms = platforms
+        self.environ = environ
+        self.problems: list[Problem] = list(document.problems)
+
+    def settings(self) -> Settings:
+        given = {name: options for name, options in self.document.data.items() if options is not None}
+        sections = self.checked(schemas.SECTIONS, given, (), "hub.yaml")
+        school = self.school(sections)
+        http = self.checked(schemas.HTTP, sections.get("http", {}), ("http",))
+        policy = self.policy(sections.get("policy", {}))
+        recognizer = self.part("recognizer", sections.get("recognizer"), ("recognizer",))
+        storage = self.part("storage", sections.get("storage"), ("storage",))
+        cameras = [
+            self.part("camera", options, ("cameras", index))
+            for index, options in enumerate(sections.get("cameras", []))
+        ]
+        attendance = self.checked(schemas.ATTENDANCE, sections.get("attendance", {}), ("attendance",))
+        entries = self.entries(attendance.pop("timetable", []))
+        self.same_ids(cameras)
+        self.unwatched(entries, cameras)
+        if any(problem.severity is Severity.ERROR for problem in self.problems):
+            raise Invalid(self.problems)
+        return Settings(
+            school=self.built(school),
+            http=Http(**http),
+            recognizer=self.plugin("recognizer", recognizer, ("recognizer",)),
+            storage=self.plugin("storage", storage, ("storage",)),
+            keep=Keep(**storage["keep"]),
+            cameras=tuple(self.camera(camera, ("cameras", index)) for index, camera in enumerate(cameras)),
+            policy=PolicySettings(**policy),
+            rules=Rules(**attendance),
+            timetable=tuple(entry.weekly for entry in entries),
+            warnings=tuple(dict.fromkeys(self.problems)),
+        )
+
+    def report(self, problems: Iterable[Problem]) -> None:
+        self.problems.extend(problems)
+
+    def checked(self, schema: Mapping[Any, Any], options: Any, keys: Keys, name: str = "") -> dict[str, Any]:
+        """The valid options of a section; its problems are noted."""
+        found = check(self.document, schema, options, keys, name or str(keys[-1]))
+        self.report(found.problems)
+        return found.values
+
+    def school(self, sections: Mapping[str, Any]) -> dict[str, Any]:
+        if "hub" not in sections:
+            return {}
+        school = self.checked(schemas.HUB, sections["hub"], ("hub",))
+        law = JURISDICTIONS[school.get("jurisdiction", "other")]
+        where: Keys = ("hub", "jurisdiction")
+        if law.fact:
+            severity = Severity.ERROR if law.barred else Severity.WARNING
+            self.report(problem_at(self.document, where, law.fact, law.hint, severity))
+        return school
+
+    def built(self, school: Mapping[str, Any]) -> School:
+        return School(**{**school, "time_zone": self.time_zone(school["time_zone"])})
+
+    def time_zone(self, name: str) -> ZoneInfo:
+        if name != AUTO:
+            return zone(name)
+        found = machine_zone(self.environ)
+        if found is None or found.key in ("UTC", "Etc/UTC"):
+            fact = (
+                "time_zone auto: this machine keeps UTC" if found else "time_zone auto: this machine tells no time zone"
+            )
+            hint = "name the school's, for example time_zone: Europe/Berlin"
+            self.report(problem_at(self.document, ("hub", "time_zone"), fact, hint, Severity.WARNING))
+        return found or ZoneInfo("UTC")
+
+    def policy(self, options: Any) -> dict[str, Any]:
+        policy = self.checked(schemas.POLICY, options, ("policy",))
+        threshold, single = policy.get("threshold"), policy.get("single_frame")
+        if threshold is not None and single is not None and single < threshold:
+            message = f"single_frame ({single:g}) is below threshold ({threshold:g})"
+            hint = "one frame alone needs at least the score that several need"
+            self.report(problem_at(self.document, ("policy", "single_frame"), message, hint))
+        return policy
+
+    def part(self, kind: Kind, options: Any, keys: Keys) -> dict[str, Any]:
+        """A plugin's section: the hub's options and the plugin's, those that are valid."""
+        if options is None and keys not in self.document.places:
+            return {}
+        platform = options.get("platform") if isinstance(options, Mapping) else None
+        schema = schemas.PARTS[kind]
+        if not isinstance(platform, str):
+            own = options if not isinstance(options, Mapping) else _only(options, schema)
+            return self.checked(schema, own, keys, kind)
+        self.platforms.load([platform])
+        try:
+            spec = self.platforms.spec(kind, platform)
+        except LookupError:
+            self.report(problem_at(self.document, (*keys, "platform"), *self.unusable(kind, platform)))
+            return self.checked(schema, _only(options, schema), keys, kind)
+        return self.checked({**spec.config_schema, **schema}, options, keys, platform)
+
+    def unusable(self, kind: Kind, platform: str) -> tuple[str, str]:
+        for fault in self.platforms.faults:
+            if fault.platform == platform:
+                return f"the {kind} platform {platform!r} cannot be used: {fault.message}", fault.hint
+        return f"the platform {platform!r} is not for a {kind}", "choose another: fras plugins lists them"
+
+    def plugin(self, kind: Kind, values: Mapping[str, Any], keys: Keys) -> Part:
+        options = {key: value for key, value in values.items() if key not in schemas.PARTS[kind]}
+        platform = str(values["platform"])
+        return Part(platform, platform, options, self.document.place(keys))
+
+    def camera(self, values: Mapping[str, Any], keys: Keys) -> CameraPart:
+        part = self.plugin("camera", values, keys)
+        return CameraPart(part.platform, str(values["id"]), part.options, part.place, str(values["room"]))
+
+    def entries(self, options: Sequence[Any]) -> list[timetable.Entry]:
+        entries = []
+        for index, option in enumerate(options):
+            keys: Keys = ("attendance", "timetable", index)
+            found = check(self.document, schemas.LECTURE, option, keys, "timetable")
+            self.report(found.problems)
+            if "start" in found.values and "end" in found.values:
+                wrong = list(timetable.order(self.document, keys, found.values["start"], found.values["end"]))
+                self.report(wrong)
+                if found.fine and not wrong:
+                    entries.append(timetable.Entry.of(found.values, self.document, keys))
+        self.report(timetable.overlaps(self.document, entries))
+        return entries
+
+    def same_ids(self, cameras: Iterable[Mapping[str, Any]]) -> None:
+        seen: dict[str, int] = {}
+        for index, camera in enumerate(cameras):
+            if "id" not in camera:
+                continue
+            keys: Keys = ("cameras", index, "id")
+            if (first := seen.setdefault(camera["id"], index)) != index:
+                line = self.document.place(("cameras", first, "id")).line
+                message = f"the camera id {camera['id']!r} is already used in line {line}"
+                self.report(problem_at(self.document, keys, message, "give each camera an id of its own"))
+
+    def unwatched(self, entries: Iterable[timetable.Entry], cameras: Sequence[Mapping[str, Any]]) -> None:
+        """Says nothing while some camera's room is not known."""
+        if all("room" in camera for camera in cameras):
+            rooms = [(entry.weekly.room, (*entry.keys, "room")) for entry in entries]
+            self.report(timetable.unwatched(self.document, rooms, {camera["room"] for camera in cameras}))
+
+
+def _only(options: Mapping[str, Any], schema: Mapping[Any, Any]) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if key in schema}

@@ -1,0 +1,152 @@
+"""The hub's own options, section by section; plugins bring theirs."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import voluptuous as vol
+
+from hub.plugin.validators import Validator, duration, number, share, slug, text, time_of_day, whole_number
+from hub.runtime.catalog import Kind
+
+from .law import JURISDICTIONS
+from .zone import AUTO, zone_name
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAY = "(?:mon(?:day)?|tue(?:sday)?|wed(?:nesday)?|thu(?:rsday)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?)"
+_DAYS = rf"{_DAY}(?:\s*-\s*{_DAY})?"
+_HOST = r"[A-Za-z0-9.:_-]{1,253}"
+
+
+def _days(value: Any) -> frozenset[int]:
+    parts = value if isinstance(value, list) else value.split(",") if isinstance(value, str) else []
+    found: set[int] = set()
+    for part in parts:
+        if not isinstance(part, str) or not re.fullmatch(_DAYS, part.strip(), re.IGNORECASE | re.ASCII):
+            found.clear()
+            break
+        first, _, last = (name.strip().lower()[:3] for name in part.partition("-"))
+        start = WEEKDAYS.index(first)
+        length = (WEEKDAYS.index(last) - start) % 7 if last else 0
+        found.update((start + step) % 7 for step in range(length + 1))
+    if not found:
+        raise vol.ValueInvalid("not days of the week; write for example mon-fri, or mon,wed, or [tue, thu]")
+    return frozenset(found)
+
+
+def _database(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"sqlite:///[^?#]+|postgresql://\S+", value):
+        raise vol.ValueInvalid(
+            'not a database; write "sqlite:///fras.db" (a file in the data folder) or postgresql://...'
+        )
+    return value
+
+
+def _host(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(_HOST, value, re.ASCII):
+        raise vol.ValueInvalid("not a host; write 127.0.0.1 for this machine only, or 0.0.0.0 for the whole network")
+    return value
+
+
+def _sightings(value: Any) -> int:
+    match = re.fullmatch(r"(\d{1,4})\s*sightings?", value.strip(), re.ASCII) if isinstance(value, str) else None
+    if match is None or not 1 <= int(match[1]) <= 1000:
+        raise vol.ValueInvalid("not a number of sightings; write for example 1 sighting, or 3 sightings")
+    return int(match[1])
+
+
+def _jurisdiction(value: Any) -> str:
+    if not isinstance(value, str) or value not in JURISDICTIONS:
+        raise vol.ValueInvalid(f"not a jurisdiction that is known; write one of {', '.join(JURISDICTIONS)}")
+    return value
+
+
+days = Validator(
+    _days,
+    {
+        "anyOf": [
+            {"type": "string", "pattern": rf"^\s*{_DAYS}(?:\s*,\s*{_DAYS})*\s*$", "examples": ["mon-fri", "mon,wed"]},
+            {"type": "array", "minItems": 1, "items": {"type": "string", "pattern": rf"^\s*{_DAYS}\s*$"}},
+        ]
+    },
+)
+
+SECTIONS = {
+    vol.Required("hub", description="The school itself"): dict,
+    vol.Optional("http", description="Where the web panel and the REST API listen"): dict,
+    vol.Required("recognizer", description="Who recognises"): dict,
+    vol.Required("storage", description="Where images are kept, and how long"): dict,
+    vol.Optional("policy", description="When a face counts as recognised"): dict,
+    vol.Optional("cameras", description="Where frames come from"): list,
+    vol.Optional("attendance", description="When somebody counts as present, and the timetable"): dict,
+}
+
+HUB = {
+    vol.Required("name", description="The school's name"): text,
+    vol.Optional("time_zone", default=AUTO, description="auto (the machine's) or an IANA name"): Validator(
+        zone_name, {"type": "string", "examples": [AUTO, "Europe/Berlin"]}
+    ),
+    vol.Optional("database", default="sqlite:///fras.db", description="A database URL"): Validator(
+        _database, {"type": "string", "pattern": "^(sqlite:///|postgresql://)"}
+    ),
+    vol.Optional("jurisdiction", default="other", description="Whose law sets the defaults"): Validator(
+        _jurisdiction, {"type": "string", "enum": list(JURISDICTIONS)}
+    ),
+}
+
+HTTP = {
+    vol.Optional("host", default="127.0.0.1"): Validator(_host, {"type": "string", "pattern": f"^{_HOST}$"}),
+    vol.Optional("port", default=8123): whole_number(1, 65535),
+}
+
+PLATFORM = {vol.Required("platform", description="The plugin's name"): text}
+
+CAMERA = {
+    **PLATFORM,
+    vol.Required("id", description="Names the camera for ever: its facts are stored under it"): slug,
+    vol.Required("room", description="The room it watches, as in the timetable"): text,
+}
+
+KEEP: dict[Any, Any] = {
+    vol.Optional("crops", default="30 days", description="Evidence: the face that led to a mark"): duration
+}
+
+STORAGE: dict[Any, Any] = {**PLATFORM, vol.Optional("keep", default=dict, description="How long what is kept"): KEEP}
+
+PARTS: dict[Kind, dict[Any, Any]] = {"camera": CAMERA, "recognizer": PLATFORM, "storage": STORAGE}
+"""What the hub reads of a plugin's section; the rest is the plugin's."""
+
+POLICY = {
+    vol.Optional("threshold", description="The lowest score that names somebody"): number(-1000, 1000),
+    vol.Optional("single_frame", description="The score from which one frame suffices"): number(-1000, 1000),
+    vol.Optional("margin", description="How far ahead of the next person"): number(0, 1000),
+    vol.Optional("min_sharpness", description="Variance of the Laplacian"): number(0),
+    vol.Optional("max_turn", description="Degrees of yaw or pitch"): number(0, 90),
+}
+
+RULES = {
+    vol.Optional("late_after", description="Late, when first seen this long after the start"): duration,
+    vol.Optional("present_after", description="Sightings that make somebody present"): Validator(
+        _sightings, {"type": "string", "pattern": r"^\s*\d{1,4}\s*sightings?\s*$", "examples": ["1 sighting"]}
+    ),
+    vol.Optional("early", description="A sighting this long before the start counts"): duration,
+    vol.Optional("gap", description="A camera silent for longer was not watching"): duration,
+    vol.Optional("enough_coverage", description="Below it nobody is called absent"): share,
+    vol.Optional("patience", description="How long after the end to wait for a silent camera"): duration,
+    vol.Optional("sighting_gap", description="Longer apart are two sightings"): duration,
+    vol.Optional("frames_to_confirm", description="Frames that must agree where none suffices alone"): whole_number(
+        1, 100
+    ),
+}
+
+ATTENDANCE = {**RULES, vol.Optional("timetable", default=list, description="The weekly lectures"): list}
+
+LECTURE = {
+    vol.Required("class"): text,
+    vol.Required("lecture"): text,
+    vol.Required("room"): text,
+    vol.Required("days"): days,
+    vol.Required("start"): time_of_day,
+    vol.Required("end"): time_of_day,
+}
