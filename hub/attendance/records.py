@@ -43,7 +43,7 @@ class Sighting:
     """One person at one camera over a short span; derived from observations, rebuildable.
 
     `count` is of observations; `confirmed` when one of them sufficed alone or enough frames agreed. `crop` is
-    that of the best observation that has one.
+    that of the best observation that has one; `best_score` has two decimals.
     """
 
     first: datetime

@@ -19,7 +19,7 @@ from .timetable import Weekly, lectures_on
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """The day's lectures and sightings in order of time, and its marks in order of lecture and person."""
+    """The day's lectures by time; its sightings by time, camera and person; its marks by lecture and person."""
 
     lectures: tuple[Lecture, ...]
     sightings: tuple[Sighting, ...]
@@ -70,7 +70,7 @@ def register(
             zone,
             _opens(lecture, lectures, belonging),
         )
-    return Register(tuple(lectures), tuple(found), tuple(drawn))
+    return Register(tuple(lectures), tuple(found), tuple(sorted(drawn, key=lambda mark: (mark.lecture, mark.person))))
 
 
 def facts_of(day: date, weekly: Iterable[Weekly], zone: ZoneInfo, rules: Rules) -> Span:

@@ -9,11 +9,12 @@ from .records import Observation, Rules, Sighting
 
 
 def sightings(observations: Iterable[Observation], rules: Rules) -> list[Sighting]:
-    """In order of time. The order of `observations` does not matter; one given twice (same id) counts once.
+    """By time, camera and person. The order of `observations` does not matter; one given twice (same id) counts once.
 
     Observations of a person at a camera no further apart than `rules.sighting_gap` are one sighting. It is
     confirmed when one of them sufficed alone, or when `rules.frames_to_confirm` different frames (different
-    capture times) agreed.
+    capture times) agreed. Scores are told to two decimals, because what lies below differs between runs
+    of one network on one picture in batches of different sizes.
     """
     once: dict[str, Observation] = {}
     for observation in sorted(observations, key=_content):
@@ -24,7 +25,7 @@ def sightings(observations: Iterable[Observation], rules: Rules) -> list[Sightin
         for _, group in groupby(ordered, key=lambda o: (o.camera, o.person))
         for span in _spans(group, rules)
     ]
-    return sorted(found, key=lambda s: (s.first, s.last, s.camera, s.person))
+    return sorted(found, key=lambda s: (s.first, s.camera, s.person))
 
 
 def _content(observation: Observation) -> tuple[object, ...]:
@@ -43,14 +44,14 @@ def _spans(observations: Iterable[Observation], rules: Rules) -> list[list[Obser
 
 
 def _sighting(span: Sequence[Observation], rules: Rules) -> Sighting:
-    best = max(span, key=lambda o: (o.crop is not None, o.score))
+    best = max(span, key=lambda o: (o.crop is not None, round(o.score, 2)))
     return Sighting(
         first=span[0].captured_at,
         last=span[-1].captured_at,
         camera=best.camera,
         person=best.person,
         count=len(span),
-        best_score=max(o.score for o in span),
+        best_score=round(max(o.score for o in span), 2),
         confirmed=any(o.alone for o in span) or len({o.captured_at for o in span}) >= rules.frames_to_confirm,
         crop=best.crop,
     )
