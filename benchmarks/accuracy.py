@@ -71,10 +71,8 @@ def embed(vision: Vision, paths: Sequence[Path], dimension: int) -> Photos:
     plain = np.full((len(paths), dimension), np.nan, np.float32)
     mirrored = plain.copy()
     for start in range(0, len(paths), BATCH):
-        pictures = []
-        for path in paths[start : start + BATCH]:
-            pictures.append(picture(path))
-        looked = [vision.look(picture) for picture in pictures]
+        pictures = [picture(path) for path in paths[start : start + BATCH]]
+        looked = [vision.look(one) for one in pictures]
         for rows, twice in ((plain, False), (mirrored, True)):
             for index, sight in enumerate(vision.embed(looked, [twice] * len(looked))):
                 if sight.faces:
@@ -91,9 +89,9 @@ def embeddings(pack: str, folder: Path, min_face: int, cache: Path) -> tuple[dic
     store = cache / f"{manifest.name}-{manifest.fingerprint}-{min_face}.npz"
     listed = {part: sorted(folder.glob(f"{part}/**/*.jpg")) for part in ("enrol", "probe", "strangers")}
     if not store.exists():
-        files = built(manifest, models, lambda message: print(message, file=sys.stderr))
+        ready = built(manifest, models, lambda message: print(message, file=sys.stderr))
         scaling = Scaling(min_face=min_face, largest=8_300_000)
-        vision = assemble(manifest, files, threads=usable_cores(), scaling=scaling)
+        vision = assemble(manifest, ready, threads=usable_cores(), scaling=scaling)
         arrays: dict[str, Any] = {}
         for part, paths in listed.items():
             photos = embed(vision, paths, manifest.embedder.dimension)

@@ -40,17 +40,15 @@ async def open_recogniser(config: Config, context: PluginContext) -> AsyncIterat
     from .vision import Scaling
 
     models = _models_folder(config, context)
-    folder = find_pack(config["pack"], models, context.base_folder)
-    manifest = await context.run_blocking(load, folder)
-    files = await context.run_blocking(built, manifest, models, context.progress)
+    manifest = await context.run_blocking(lambda: load(find_pack(config["pack"], models, context.base_folder)))
+    folder = await context.run_blocking(built, manifest, models, context.progress)
     vision = await context.run_blocking(
         assemble,
         manifest,
-        files,
+        folder,
         threads=config.get("threads", usable_cores()),
         scaling=Scaling(min_face=config["min_face"], largest=round(config["megapixels"] * 1e6)),
     )
-    del files
     engine = Engine(model(manifest, config["min_face"]), vision, context.logger)
     try:
         yield engine

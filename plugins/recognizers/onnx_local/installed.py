@@ -75,26 +75,29 @@ def find_pack(pack: str, models_folder: Path, base_folder: Path = Path()) -> Pat
     raise NeedsHuman(f"there is no model pack {pack!r}", hint=f"set recognizer->pack to one of {known}, or to a folder")
 
 
-def built(manifest: Manifest, models_folder: Path, report: Report) -> dict[str, bytes]:
-    """The files of the pack, ready to run, by name: verified, and built first where missing or damaged.
+def built(manifest: Manifest, models_folder: Path, report: Report) -> Path:
+    """The folder of the pack's files, ready to run: verified, and built first where missing or damaged.
 
     Takes seconds to a minute when it builds. Raises NeedsHuman when weights are missing or not the published ones, or
     nothing can be written.
     """
     target = models_folder / manifest.name / manifest.fingerprint
     try:
-        return _intact(target)
+        _verify(target)
+        return target
     except _DamagedError as damage:
         fact = str(damage)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _only_builder(target.parent):
             with contextlib.suppress(_DamagedError):
-                return _intact(target)  # another process has built it meanwhile
+                _verify(target)
+                return target  # another process has built it meanwhile
             again = f"{fact}; building it again" if target.exists() else "building it, once"
             report(f"model pack {manifest.name}: {again}")
             _build(manifest, target, report)
-            return _intact(target)
+            _verify(target)
+            return target
     except OSError as error:
         raise NeedsHuman(
             f"model pack {manifest.name} cannot be built in {target.parent}: {error.strerror or error}",
@@ -106,8 +109,8 @@ class _DamagedError(Exception):
     """What is wrong with a built pack."""
 
 
-def _intact(target: Path) -> dict[str, bytes]:
-    """Contents of a built pack's files, once every one has its recorded hash."""
+def _verify(target: Path) -> None:
+    """Raises _DamagedError unless every file of a built pack has its recorded hash."""
     try:
         record = json.loads((target / _RECORD).read_text(encoding="utf-8"))
         recipe, hashes = record["recipe"], dict(record["files"])
@@ -117,15 +120,13 @@ def _intact(target: Path) -> dict[str, bytes]:
         raise _DamagedError(f"{_RECORD} cannot be read") from error
     if recipe != RECIPE:
         raise _DamagedError("it was built by another version of FRAS")
-    files: dict[str, bytes] = {}
     for name, sha256 in hashes.items():
         try:
-            files[name] = (target / name).read_bytes()
+            data = (target / name).read_bytes()
         except OSError as error:
             raise _DamagedError(f"the built file {name} cannot be read") from error
-        if hashlib.sha256(files[name]).hexdigest() != sha256:
+        if hashlib.sha256(data).hexdigest() != sha256:
             raise _DamagedError(f"the built file {name} is damaged")
-    return files
 
 
 @contextlib.contextmanager
@@ -143,7 +144,7 @@ def _build(manifest: Manifest, target: Path, report: Report) -> None:
     work = Path(tempfile.mkdtemp(prefix=".building-", dir=target.parent))
     try:
         if manifest.converter == "dlib":
-            from .dlib import build
+            from .dlib.build import build
 
             build(work, report)
         else:
@@ -210,7 +211,7 @@ def _state(name: str, folder: Path, models_folder: Path) -> PackState:
     state, problem = "ready", ""
     target = models_folder / manifest.name / manifest.fingerprint
     try:
-        _intact(target)
+        _verify(target)
     except _DamagedError as damage:
         missing = [] if manifest.converter else [file for file in manifest.weights if not (folder / file).is_file()]
         if missing:

@@ -226,6 +226,10 @@ def _contradictions(data: dict[str, Any]) -> list[str]:
         problems += [f"alignment->{key}: required by kind dlib" for key in ("file", "sha256") if key not in alignment]
         if "template" in alignment:
             problems.append("alignment->template: kind dlib has a template of its own")
+    if detector.get("kind") == "mmod":
+        problems += [f"detector->{key}: kind mmod has its own" for key in ("score", "nms") if key in detector]
+        if detector.get("smallest", 80) != 80:
+            problems.append("detector->smallest: is 80 for kind mmod, the side of its window")
     files = [name for name in (detector.get("file"), alignment.get("file"), embedder.get("file")) if name]
     if len(set(map(str, files))) < len(files):
         problems.append("file: detector, alignment and embedder must be different files")

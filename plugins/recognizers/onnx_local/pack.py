@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -19,15 +18,15 @@ from .vision import Scaling, Vision
 from .yunet import YuNet
 
 
-def assemble(manifest: Manifest, files: Mapping[str, bytes], *, threads: int, scaling: Scaling) -> Vision:
+def assemble(manifest: Manifest, folder: Path, *, threads: int, scaling: Scaling) -> Vision:
     """The pack ready to use, having looked at a small blank picture and embedded a blank chip once.
 
-    `files` are the built ones. Raises Permanent when a network does not load or does not do what the manifest says.
+    `folder` holds what was built of it. Raises Permanent when a network does not load or do what the manifest says.
     """
     try:
-        detector = _detector(manifest, files, threads)
-        aligner = _aligner(manifest, files)
-        net = _net(manifest, files, threads)
+        detector = _detector(manifest, folder, threads)
+        aligner = _aligner(manifest, folder)
+        net = _net(manifest, folder, threads)
         detector.detect(np.zeros((96, 160, 3), np.uint8))
         size = manifest.embedder.size
         given = net.embed(np.zeros((2, size, size, 3), np.uint8)).shape
@@ -59,30 +58,31 @@ def model(manifest: Manifest, min_face: int) -> Model:
     )
 
 
-def _detector(manifest: Manifest, files: Mapping[str, bytes], threads: int) -> Detector:
+def _detector(manifest: Manifest, folder: Path, threads: int) -> Detector:
     part = manifest.detector
-    network = Session(files[part.file], threads=threads, arena=False)
+    network = Session((folder / part.file).read_bytes(), threads=threads, arena=False)
+    if part.kind == "mmod":
+        from .dlib.mmod import MmodDetector
+
+        return MmodDetector(network)
     options = {key: value for key, value in (("score", part.score), ("nms", part.nms)) if value is not None}
-    if part.kind == "yunet":
-        return YuNet(network, smallest=part.smallest, **options)
-    from .dlib import MmodDetector
-
-    return MmodDetector(network, smallest=part.smallest, **options)
+    return YuNet(network, smallest=part.smallest, **options)
 
 
-def _aligner(manifest: Manifest, files: Mapping[str, bytes]) -> Aligner:
+def _aligner(manifest: Manifest, folder: Path) -> Aligner:
     part = manifest.alignment
     if part.kind == "five_points":
         return FivePoints(part.template, manifest.embedder.size)
-    from .dlib import DlibAligner, Landmarks
+    from .dlib.aligner import DlibAligner
+    from .dlib.landmarks import ShapePredictor
 
-    return DlibAligner(Landmarks.load(io.BytesIO(files[part.file])))
+    return DlibAligner(ShapePredictor.load(folder / part.file))
 
 
-def _net(manifest: Manifest, files: Mapping[str, bytes], threads: int) -> FaceNet:
-    network = Session(files[manifest.embedder.file], threads=threads, arena=True)
+def _net(manifest: Manifest, folder: Path, threads: int) -> FaceNet:
+    network = Session((folder / manifest.embedder.file).read_bytes(), threads=threads, arena=True)
     if manifest.converter == "dlib":
-        from .dlib import DlibFaceNet
+        from .dlib.embedder import DlibFaceNet
 
         return DlibFaceNet(network)
     return PlanarFaceNet(network, manifest.embedder)

@@ -18,6 +18,9 @@ from .stages import Aligner, Chips, Detector, FaceNet, Found, Tensor
 BATCH: Final = 16
 """The most chips that the embedder gets at once: more gain nothing on two cores (PERFORMANCE, 5)."""
 
+ROUNDING: Final = 1.0
+"""Pixels by which a box may fall short of the smallest face: detectors put its edges at whole pixels."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
@@ -63,7 +66,7 @@ class Vision:
         wanted = self._scaling.factor(picture.width, picture.height, self._detector.smallest)
         pixels, across, down = scaled(picture.pixels, wanted / picture.scale)
         faces = [_moved(face, 1 / across, 1 / down) for face in self._detector.detect(pixels)]
-        least = self._scaling.min_face * picture.scale
+        least = self._scaling.min_face * picture.scale - ROUNDING
         wide_enough = [face for face in faces if min(face.box.w, face.box.h) >= least]
         wide_enough.sort(key=lambda face: -face.box.w * face.box.h)
         aligned = self._aligner.align(picture.pixels, wide_enough)
