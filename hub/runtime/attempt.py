@@ -62,11 +62,13 @@ class Attempt(Generic[T]):
         try:
             await self._wait_for_opening(task)
             await asyncio.wait({task, self._over}, return_when=asyncio.FIRST_COMPLETED)
+            patience = self._close_cap()
             if not self.stopping:
-                await asyncio.wait({task}, timeout=self._close_cap())
+                await asyncio.wait({task}, timeout=patience)
+                self.stopping, patience = True, self._limits.cancel_grace
                 if not task.done():
                     self._log.warning("%s: does not finish closing, cancelling it", self._id)
-            await self._end(task, self._close_cap() if self.stopping else self._limits.cancel_grace)
+            await self._end(task, patience)
         except asyncio.CancelledError:
             self.stopping = True
             await self._end(task, self._close_cap())
@@ -135,13 +137,13 @@ class Attempt(Generic[T]):
             self._note(error)
 
     def _note(self, error: BaseException) -> None:
-        first = self._error
-        if first is error or (self.stopping and isinstance(error, asyncio.CancelledError)):
-            return
-        if self.stopping or (first is not None and not isinstance(first, asyncio.CancelledError)):
-            self._log.warning("%s: fault while closing: %s", self._id, summary(error))
+        if error is self._error or (self.stopping and isinstance(error, asyncio.CancelledError)):
             return
         # A failing task group first cancels its body and then raises what really happened.
+        first = self._error is None or isinstance(self._error, asyncio.CancelledError)
+        if self.stopping or not first or (self._error is None and self._over.done()):
+            self._log.warning("%s: fault while closing: %s", self._id, summary(error))
+            return
         self._error = error
         if not isinstance(error, PluginError):
             self._log.debug("%s: fault of the plugin", self._id, exc_info=error)

@@ -37,6 +37,9 @@ from .tasks import Abandoned
 
 T = TypeVar("T")
 
+LAST_MOMENT = 0.2
+"""Seconds to close that a well-behaved plugin gets even when others have used up the time for stopping."""
+
 Deliver: TypeAlias = Callable[[str, CameraEvent], Awaitable[None]]
 """Takes an event of a camera; returning acknowledges it, raising has the same event delivered again."""
 
@@ -145,7 +148,7 @@ class Supervisor:
     def _close_cap(self) -> float:
         if self._stop_by is None:
             return self._limits.close_cap
-        return min(self._limits.close_cap, max(0.0, self._stop_by - asyncio.get_running_loop().time()))
+        return min(self._limits.close_cap, max(LAST_MOMENT, self._stop_by - asyncio.get_running_loop().time()))
 
     def _start(
         self,
