@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import sqrt
 from typing import Final
 
-import cv2
 import numpy as np
 
-from hub.plugin import Box, Face, Picture, Pixels, Quality, Sight
+from hub.plugin import Face, Picture, Quality, Sight
 
 from .quality import quality
+from .scaling import moved
 from .stages import Aligner, Chips, Detector, FaceNet, Found, Tensor
 
 BATCH: Final = 16
@@ -64,14 +64,13 @@ class Vision:
     def look(self, picture: Picture) -> Looked:
         """Finds, aligns and judges the faces of `picture`."""
         wanted = self._scaling.factor(picture.width, picture.height, self._detector.smallest)
-        pixels, across, down = scaled(picture.pixels, wanted / picture.scale)
-        faces = [_moved(face, 1 / across, 1 / down) for face in self._detector.detect(pixels)]
+        faces = self._detector.detect(picture.pixels, wanted / picture.scale)
         least = self._scaling.min_face * picture.scale - ROUNDING
         wide_enough = [face for face in faces if min(face.box.w, face.box.h) >= least]
         wide_enough.sort(key=lambda face: -face.box.w * face.box.h)
         aligned = self._aligner.align(picture.pixels, wide_enough)
         to_original = 1 / picture.scale
-        found = tuple(_moved(face, to_original, to_original) for face in wide_enough)
+        found = tuple(moved(face, to_original, to_original) for face in wide_enough)
         qualities = tuple(
             quality(face.box, chip, points)
             for face, chip, points in zip(found, aligned.chips, aligned.points, strict=True)
@@ -102,24 +101,3 @@ class Vision:
         chips = np.concatenate(groups) if groups else np.empty((0, 1, 1, 3), np.uint8)
         for start in range(0, len(chips), BATCH):
             yield from self._net.embed(chips[start : start + BATCH])
-
-
-def scaled(pixels: Pixels, factor: float) -> tuple[Pixels, float, float]:
-    """`pixels` scaled by about `factor`, and the exact factors across and down.
-
-    Bilinear when enlarged (as dlib's `pyramid_up` does), area average when shrunk.
-    """
-    height, width = pixels.shape[:2]
-    size = max(round(width * factor), 1), max(round(height * factor), 1)
-    if size == (width, height):
-        return pixels, 1.0, 1.0
-    kind = cv2.INTER_LINEAR if factor > 1 else cv2.INTER_AREA
-    return np.asarray(cv2.resize(pixels, size, interpolation=kind), np.uint8), size[0] / width, size[1] / height
-
-
-def _moved(face: Found, across: float, down: float) -> Found:
-    if across == down == 1:
-        return face
-    box = Box(face.box.x * across, face.box.y * down, face.box.w * across, face.box.h * down)
-    points = None if face.points is None else face.points * np.array([across, down], np.float32)
-    return replace(face, box=box, points=points)

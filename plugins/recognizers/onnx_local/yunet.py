@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from hub.plugin import Box, Pixels
 
+from .scaling import moved, scaled
 from .stages import Found, Network, Tensor
 
 STRIDES: Final = (8, 16, 32)
@@ -33,13 +34,14 @@ class YuNet:
         self._score = score
         self._nms = nms
 
-    def detect(self, pixels: Pixels) -> list[Found]:
+    def detect(self, pixels: Pixels, scale: float = 1.0) -> list[Found]:
+        pixels, across, down = scaled(pixels, scale)
         blob = _padded(pixels)
         boxes, scores, points = decode(self._network(blob), (blob.shape[2], blob.shape[3]), self._score)
         order = np.argsort(-scores, kind="stable")
         boxes, scores, points = boxes[order], scores[order], points[order]
         return [
-            Found(Box(*(float(side) for side in boxes[i])), float(scores[i]), points[i])
+            moved(Found(Box(*(float(side) for side in boxes[i])), float(scores[i]), points[i]), 1 / across, 1 / down)
             for i in suppress(boxes, self._nms)
         ]
 

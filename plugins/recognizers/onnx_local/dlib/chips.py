@@ -15,6 +15,7 @@ from hub.plugin import Pixels
 from ..stages import Chips
 from .embedder import SIZE
 from .landmarks import Landmarks
+from .pyramid import HALVING, TRUNCATION
 from .similarity import similarity
 
 PADDING: Final = 0.25
@@ -32,9 +33,6 @@ _MEAN_FACE: Final = np.array(
 """The five landmarks in a unit square (get_face_chip_details)."""
 
 _TEMPLATE: Final = (PADDING + _MEAN_FACE) / (2 * PADDING + 1) * SIZE
-
-_HALF: Final = np.array([1.25, 0.75])
-"""Where dlib's pyramid_down<2> puts the origin of the halved picture: point / 2 - (1.25, 0.75)."""
 
 
 def extract(pixels: Pixels, landmarks: Landmarks) -> Chips:
@@ -71,12 +69,11 @@ def _chip(pixels: Pixels, rotation: npt.NDArray[np.float64], shift: npt.NDArray[
     corners = corners - (left, top)
     for _ in range(levels):
         source = _halved(source)
-        corners = corners / 2 - _HALF
+        corners = corners / 2 - HALVING
     across, down = (corners[1] - corners[0]) / (SIZE - 1), (corners[2] - corners[0]) / (SIZE - 1)
     matrix = np.column_stack([across, down, corners[0]])
     sampled = cv2.warpAffine(source, matrix, (SIZE, SIZE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    # dlib cuts the fraction off; the nudge keeps a float32 just below a whole number from losing one.
-    return (sampled + np.float32(1 / 512)).astype(np.uint8)
+    return (sampled + TRUNCATION).astype(np.uint8)
 
 
 def _halved(picture: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, BinaryIO, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -96,17 +96,17 @@ class ShapePredictor:
             np.savez(file, **arrays)
 
     @classmethod
-    def load(cls, path: Path) -> ShapePredictor:
+    def load(cls, file: Path | BinaryIO) -> ShapePredictor:
         """Raises DamagedFileError; OSError where the file cannot be read."""
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with np.load(file, allow_pickle=False) as arrays:
                 predictor = cls(**{field.name: arrays[field.name] for field in fields(cls)})
         except OSError:
             raise
         except Exception as error:  # zipfile, numpy and zlib raise a dozen kinds over damaged bytes
-            raise DamagedFileError(f"{path.name}: {error}") from error
+            raise DamagedFileError(f"the landmark model cannot be read: {error}") from error
         if not predictor.is_sound():
-            raise DamagedFileError(f"{path.name}: arrays are not of the expected shape")
+            raise DamagedFileError("the landmark model: arrays are not of the expected shape")
         return predictor
 
     def locate(self, pixels: Pixels, rectangles: Rectangles) -> Landmarks:
@@ -159,7 +159,8 @@ class _Intensities:
         inside = (x >= 0) & (y >= 0) & (x < self._width) & (y < self._height)
         colours = self._pixels.take((y * self._width + x) * inside, axis=0).astype(np.uint16)
         grey = (colours[..., 0] + colours[..., 1] + colours[..., 2]) // 3
-        return (grey * inside).astype(np.float32)
+        intensities: npt.NDArray[np.float32] = (grey * inside).astype(np.float32)
+        return intensities
 
 
 def _rounded(points: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
@@ -169,7 +170,8 @@ def _rounded(points: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
 def _real(pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """Mantissa and exponent on the last axis."""
     mantissa, exponent = pairs[..., 0].astype(np.float64), pairs[..., 1].clip(-2000, 2000).astype(np.int32)
-    return np.ldexp(mantissa, exponent).astype(np.float32)
+    values: npt.NDArray[np.float32] = np.ldexp(mantissa, exponent).astype(np.float32)
+    return values
 
 
 class _Numbers:

@@ -6,7 +6,8 @@ loss_mmod_ in dlib/dnn/loss.h.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import math
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +33,10 @@ STRIDE, OFFSET = 8, 14
 """Output cell to input pixel: three 5×5 convolutions of stride 2 without padding, the others centred."""
 
 _SMALLEST_PICTURE: Final = 40
-"""Smaller pictures leave the network no output cell or none that could hold a face."""
+"""A shorter side, in pixels searched, holds no face of the window's size."""
+
+Rectangle: TypeAlias = npt.NDArray[np.float64]
+"""Shape (..., 4): left, top, right, bottom; the last row and column are inside, as in dlib."""
 
 
 def convert(data: bytes) -> ModelProto:
@@ -74,8 +78,23 @@ class MmodDetector:
     def __init__(self, network: Network) -> None:
         self._network = network
 
-    def detect(self, pixels: Pixels) -> list[Found]:
-        """Faces in `pixels`, best score first, at whole pixels; boxes may reach beyond the picture."""
+    def detect(self, pixels: Pixels, scale: float = 1.0) -> list[Found]:
+        """Faces in `pixels`, best score first, looked for at `scale`; boxes may reach beyond the picture.
+
+        A scale of 2, 4, … enlarges as dlib does when told to upsample once, twice, …
+        """
+        from .. import scaling
+        from . import pyramid
+
+        doublings = round(math.log2(scale))
+        if doublings < 1 or scale != 2**doublings:
+            pixels, across, down = scaling.scaled(pixels, scale)
+            return [scaling.moved(_found(*face), 1 / across, 1 / down) for face in self._search(pixels)]
+        for _ in range(doublings):
+            pixels = pyramid.doubled(pixels)
+        return [_found(pyramid.halved(rectangle, doublings), score) for rectangle, score in self._search(pixels)]
+
+    def _search(self, pixels: Pixels) -> list[tuple[Rectangle, float]]:
         from . import pyramid
 
         height, width = pixels.shape[:2]
@@ -88,27 +107,27 @@ class MmodDetector:
         order = np.argsort(-found, kind="stable")
         centres = np.stack([columns, rows], axis=1)[order] * STRIDE + OFFSET
         squares = pyramid.to_picture(plan, centres.astype(np.float64), (WINDOW - 1) / 2)
-        squares = np.floor(squares + 0.5)
-        return [
-            Found(Box(left, top, right - left + 1, bottom - top + 1), float(score))
-            for (left, top, right, bottom), score in strongest(squares, found[order])
-        ]
+        return strongest(np.floor(squares + 0.5), found[order])
 
 
-def strongest(rectangles: npt.NDArray[np.float64], scores: npt.NDArray[np.float32]) -> list[tuple[list[float], float]]:
-    """Non-maximum suppression over (n, 4) rectangles, whose last row and column count, best first."""
-    kept: list[tuple[list[float], float]] = []
+def _found(rectangle: Rectangle, score: float) -> Found:
+    left, top, right, bottom = rectangle.tolist()
+    return Found(Box(left, top, right - left + 1, bottom - top + 1), score)
+
+
+def strongest(rectangles: Rectangle, scores: npt.NDArray[np.float32]) -> list[tuple[Rectangle, float]]:
+    """Non-maximum suppression over rectangles of shape (n, 4), best first."""
+    kept: list[tuple[Rectangle, float]] = []
     while len(rectangles):
         best, rest = rectangles[0], rectangles[1:]
-        kept.append((best.tolist(), float(scores[0])))
+        kept.append((best, float(scores[0])))
         sides = np.minimum(best[2:], rest[:, 2:]) - np.maximum(best[:2], rest[:, :2]) + 1
-        inner = sides.clip(min=0).prod(axis=1)
-        whole = _area(best) + _area(rest) - inner
-        apart = inner / whole <= MAX_OVERLAP
+        common = sides.clip(min=0).prod(axis=1)
+        apart = common <= MAX_OVERLAP * (_area(best) + _area(rest) - common)
         rectangles, scores = rest[apart], scores[1:][apart]
     return kept
 
 
-def _area(rectangles: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _area(rectangles: Rectangle) -> npt.NDArray[np.float64]:
     area: npt.NDArray[np.float64] = (rectangles[..., 2:] - rectangles[..., :2] + 1).prod(axis=-1)
     return area

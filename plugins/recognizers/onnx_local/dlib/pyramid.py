@@ -1,4 +1,4 @@
-"""The tiled image pyramid dlib's detector looks at: every level of a 5/6 pyramid in one image.
+"""The pictures dlib's detector looks at: every level of a 5/6 pyramid tiled into one image, and doubled pictures.
 
 Source: compute_tiled_image_pyramid_details and tiled_pyramid_to_image in dlib/image_transforms/image_pyramid.h,
 resize_bilinear in dlib/cuda/cpu_dlib.cpp, input_rgb_image_pyramid in dlib/dnn/input.h. Levels lie only ten pixels
@@ -21,8 +21,17 @@ RATE: Final = 5 / 6
 _SHRINK_SHIFT: Final = 0.3
 """pyramid_down<6>::point_up: point / (5/6) + 0.3, once a level."""
 
+HALVING: Final = np.array([1.25, 0.75])
+"""pyramid_down<2>::point_down: point / 2 - (1.25, 0.75)."""
+
 _BETWEEN, _AROUND, _LOWEST = 10, 11, 5
 """Pixels between tiles and around them; levels lower than five rows are left out."""
+
+
+_BILINEAR: Final = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+
+TRUNCATION: Final = np.float32(1 / 512)
+"""dlib cuts fractions off; this keeps a float32 just below a whole number from losing one."""
 
 
 class Tile(NamedTuple):
@@ -95,13 +104,16 @@ def tiled(pixels: Pixels, plan: Layout, mean: npt.NDArray[np.float32]) -> npt.ND
 
 
 def _shrink(source: npt.NDArray[np.float32], target: npt.NDArray[np.float32]) -> None:
-    """Bilinear, corner pixel onto corner pixel (which cv2.resize, centring on areas, does not offer)."""
-    (rows, columns), (new_rows, new_columns) = source.shape, target.shape
-    matrix = np.zeros((2, 3))
-    matrix[0, 0] = (columns - 1) / max(new_columns - 1, 1)
-    matrix[1, 1] = (rows - 1) / max(new_rows - 1, 1)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    cv2.warpAffine(source, matrix, (new_columns, new_rows), target, flags, cv2.BORDER_REPLICATE)
+    rows, columns = target.shape
+    matrix = _corner_to_corner(source, columns, rows)
+    cv2.warpAffine(source, matrix, (columns, rows), target, _BILINEAR, cv2.BORDER_REPLICATE)
+
+
+def _corner_to_corner(source: npt.NDArray[np.float32], columns: int, rows: int) -> npt.NDArray[np.float64]:
+    """Target pixel → source pixel, corner onto corner (cv2.resize, centring on areas, does not offer this)."""
+    height, width = source.shape[:2]
+    across, down = (width - 1) / max(columns - 1, 1), (height - 1) / max(rows - 1, 1)
+    return np.array([[across, 0, 0], [0, down, 0]])
 
 
 def _part(plane: npt.NDArray[np.float32], tile: Tile) -> npt.NDArray[np.float32]:
@@ -123,3 +135,20 @@ def to_picture(plan: Layout, centres: npt.NDArray[np.float64], half_side: float)
     # Growing by 1/RATE and shifting, level after level, is a geometric series.
     grown: npt.NDArray[np.float64] = squares * growth + _SHRINK_SHIFT * (growth - 1) / (1 / RATE - 1)
     return grown
+
+
+def doubled(pixels: Pixels) -> Pixels:
+    """dlib's pyramid_up with pyramid_down<2>: bilinear, corner onto corner, two columns and a row more than double."""
+    height, width = pixels.shape[:2]
+    source = pixels.astype(np.float32)
+    size = (2 * width + 2, 2 * height + 1)
+    matrix = _corner_to_corner(source, *size)
+    sampled = cv2.warpAffine(source, matrix, size, flags=_BILINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return (sampled + TRUNCATION).astype(np.uint8)
+
+
+def halved(rectangle: npt.NDArray[np.float64], times: int) -> npt.NDArray[np.float64]:
+    """A rectangle of a picture `doubled` so many times, in the picture before; whole pixels."""
+    for _ in range(times):
+        rectangle = rectangle / 2 - np.tile(HALVING, 2)
+    return np.floor(rectangle + 0.5)
