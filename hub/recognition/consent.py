@@ -47,3 +47,9 @@ def standing(events: Iterable[ConsentEvent], now: datetime) -> Consent:
         for event in latest.values()
     )
     return Consent.GRANTED if granted else Consent.PENDING
+
+
+def next_change(events: Iterable[ConsentEvent], now: datetime) -> datetime | None:
+    """When `standing` may next say something else without a new event: an expiry, or an event dated ahead."""
+    moments = [moment for event in events for moment in (event.at, event.expires_at) if moment and moment > now]
+    return min(moments, default=None)

@@ -17,9 +17,9 @@ EUCLIDEAN = "euclidean"
 def scores(probes: npt.NDArray[Any], gallery: npt.NDArray[Any], metric: str) -> npt.NDArray[np.float32]:
     """Shape (p, g) for probes (p, d) and gallery (g, d).
 
-    "cosine" is the cosine, -1..1, and 0 with a zero vector; "euclidean" is 1 − distance, at most 1. Infinite
-    and undefined components count as zero, so that one damaged vector spoils no other's score. Raises
-    ValueError for any other metric.
+    "cosine" is the cosine, -1..1, and 0 with a zero vector; "euclidean" is 1 − distance, at most 1. A vector
+    with an infinite or undefined component counts as zero, so that it matches nobody and spoils no other's
+    score. Raises ValueError for any other metric.
     """
     probes, gallery = prepared(probes, metric), prepared(gallery, metric)
     products = probes @ gallery.T
@@ -30,11 +30,12 @@ def scores(probes: npt.NDArray[Any], gallery: npt.NDArray[Any], metric: str) -> 
 
 
 def prepared(vectors: npt.NDArray[Any], metric: str) -> Vectors:
-    """Finite float32 copies, scaled to unit length for "cosine" (zero vectors stay zero).
+    """Float32 copies, scaled to unit length for "cosine"; what is not finite becomes zero.
 
     Raises ValueError for an unknown metric.
     """
-    finite = np.nan_to_num(np.asarray(vectors, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    given = np.asarray(vectors, np.float32)
+    finite = np.where(np.isfinite(given).all(axis=1, keepdims=True), given, np.float32(0))
     if metric == EUCLIDEAN:
         return finite
     if metric != COSINE:

@@ -13,9 +13,12 @@ from hub.plugin import Embedding
 from .similarity import prepared, scores
 
 LOOSENESS = 0.85
-"""Times the recognition threshold: below this score to the mean of the person's other images, an image is an
-outlier. Measured on 60 people of LFW with one or two of somebody else's images put among 2 to 7 of a person's:
-99 % (dlib) and 98 % (0095) of those found, none of 473 clean images lost; at 1.0 dlib loses clean ones."""
+"""Times the recognition threshold: an image that scores less to the mean of the person's others is an outlier.
+
+Measured on 60 people of LFW, with one or two of somebody else's images among 2 to 7 of a person's: all of the
+single ones found, and 98 % (dlib) and 95 % (0095) of the two; 1 of 949 of a person's own images lost, none beside
+foreign ones. At 1.0 dlib loses 9 of 473.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,9 +38,9 @@ def template(embeddings: npt.NDArray[Any], metric: str, threshold: float) -> Tem
     `LOOSENESS * threshold`; of two that disagree nobody can say which is wrong. The order of the images makes
     no difference. Raises ValueError when there is no image.
 
-    The plain mean is what measures best: on 60 people and 250 strangers of LFW, TPIR at FPIR 2 % is 98.2 %
-    against 84 % for the nearest single image at 1 %; a coordinate-wise or geometric median gains nothing.
-    Dropping outliers from a mean is how Frigate does it, too.
+    The plain mean, because nothing measured better on those people and 250 strangers (dlib, HOG boxes, TPIR at
+    FPIR 2 %): mean 98.2 %, coordinate-wise median 98.5 %, geometric median 97.9 %; at 1 % 93, 90 and 93 %. A mean
+    without outliers is what Frigate uses, too.
     """
     vectors = prepared(embeddings, metric).astype(np.float64)
     if not len(vectors):
