@@ -22,6 +22,8 @@ Keys: TypeAlias = tuple[str | int, ...]
 """The way from the top to a value: keys of mappings, indices of lists."""
 
 MOST_VALUES: Final = 100_000
+INCLUDE_COST: Final = 100
+"""An !include counts as so many values."""
 SECRETS: Final = "secrets.yaml"
 _TAGS = ("secret", "include", "env_var")
 _SCALARS = frozenset(TAG + name for name in ("str", "null", "bool", "int", "float"))
@@ -116,8 +118,8 @@ class _Reader:
             raise found
         return found
 
-    def count(self, place: Place, depth: int) -> None:
-        self.values += 1
+    def count(self, place: Place, depth: int, cost: int = 1) -> None:
+        self.values += cost
         if depth > DEEPEST:
             self.report(place, f"nested deeper than {DEEPEST} levels", "look for an alias that contains itself")
             raise _TooMuch
@@ -238,6 +240,7 @@ class _Reader:
                 ) from None
             self.problems.append(error.problem)
             raise _Missing from None
+        self.count(place, len(keys), INCLUDE_COST)
         return self.value(root, keys, included)
 
     def variable(self, argument: str, place: Place) -> str:
@@ -269,7 +272,7 @@ class _Reader:
             raise self.refuse(source.place(root), f"{SECRETS} is not a mapping", 'write lines of `name: "value"`')
         known = self.pairs(root, source, 0)
         if name not in known:
-            hint = suggestion(name, known) or f'add a line `{name}: "the value"`'
+            hint = suggestion(name, known, f'add a line `{name}: "the value"`')
             raise self.refuse(place, f"!secret {name}: {source.name} has no such key", hint)
         where, node = known[name]
         if not isinstance(node, yaml.ScalarNode) or node.tag not in _SCALARS or not node.value:
