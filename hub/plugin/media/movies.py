@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from fractions import Fraction
 from pathlib import Path
@@ -31,8 +31,8 @@ _MOST_DAMAGE: Final = 200
 """Packets in a row that cannot be decoded before a video is given up."""
 
 
-def movie(path: Path, *, every: timedelta | None = None) -> Iterator[tuple[timedelta, Pixels]]:
-    """The frames of the video or GIF at `path` with their time since its start; upright.
+def movie(path: Path, *, every: timedelta | None = None) -> Generator[tuple[timedelta, Pixels], None, None]:
+    """The frames of the video or GIF at `path` with their time since the first; upright.
 
     With `every`, the first frame and then one a stretch of `every` of video time; the others are decoded, since
     later ones build on them, but not converted. Packets that cannot be decoded are left out. Raises Unreadable
@@ -102,12 +102,10 @@ def _video(container: InputContainer) -> VideoStream:
 
 
 def _frames(container: InputContainer, stream: VideoStream) -> Iterator[tuple[timedelta, Any]]:
-    """Sound frames with their time; raises Unreadable once it is clear that the end is missing."""
+    """Sound frames with the time since the first; raises Unreadable once it is clear that the end is missing."""
     import av
 
     start: Fraction | None = None
-    if stream.start_time is not None and stream.time_base is not None:
-        start = stream.start_time * stream.time_base
     step = 1 / Fraction(stream.average_rate or 25)
     last = Fraction(0)
     reached = Fraction(0)

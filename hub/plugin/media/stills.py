@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 MOST_PIXELS: Final = 64_000_000
-"""Pixels decoded at once, 0.6 GB at the peak (0.9 with transparency). Above every camera's usual mode (48 and 50 megapixels) and an
-A4 page scanned at 600 dpi (35). A JPEG of up to 4 times that is decoded at a half, which libjpeg does without
-ever holding the whole: phones' 108 and 200 megapixel modes."""
+"""Pixels decoded at once: 0.6 GB at the peak (0.9 with transparency). Above every camera's usual mode (48 and 50
+megapixels) and an A4 page scanned at 600 dpi (35). A JPEG of up to 4 times that is decoded at a half, which libjpeg
+does without ever holding the whole: phones' 108 and 200 megapixel modes."""
 
 MOST_BYTES: Final = 50_000_000
 """The largest still image file worth reading; a 200 megapixel JPEG has about 40 MB."""
@@ -49,8 +49,8 @@ def decode(data: bytes, *, longest: int | None = None) -> Picture:
 
     Of an animation the first frame. With `longest`, the caller needs no more than so many pixels on the longer
     side: the image comes at 1/2, 1/4 or 1/8 where that leaves at least `longest` (a JPEG never exists at full
-    size then). The pixels are read-only. Raises Unreadable for anything empty, cut off, damaged, too large or no image; sizes are checked
-    before pixels are decoded.
+    size then). The pixels are read-only. Raises Unreadable for anything empty, cut off, damaged, too large or no
+    image; sizes are checked before pixels are decoded.
     """
     if not data:
         raise Unreadable("the file is empty")

@@ -1,0 +1,217 @@
+"""The camera itself: passes over the folder, in the order and at the pace that were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from hub.plugin import CameraEvent, Config, Frame, Heartbeat, NeedsHuman, NotReady, PluginContext, PluginError
+from hub.plugin.media import Kind, Unreadable, classify
+from hub.plugin.media.files import MOVIE_SUFFIXES, STILL_SUFFIXES
+
+from .finished import Finished
+from .found import Found, find
+from .reading import EPOCH, frames, still
+
+BATCH: Final = 256
+"""Files for which the ledger is asked at once."""
+
+POLL: Final = 2.0
+"""Seconds between two looks at a watched folder, as long as a look takes less than a tenth of that."""
+
+SLOWEST_POLL: Final = 60.0
+
+SETTLED: Final = 2.0
+SETTLED_MOVIE: Final = 30.0
+"""Seconds a file must not have changed: recorders write a video in bursts."""
+
+
+async def opened(config: Config, context: PluginContext) -> FolderCamera:
+    root = context.base_folder / config["path"]
+    await context.run_blocking(_check, root, config["mode"])
+    finished = Finished(context.data_folder / "finished")
+    await context.run_blocking(finished.load)
+    return FolderCamera(config, root, finished, context)
+
+
+def _check(root: Path, mode: str) -> None:
+    try:
+        if root.is_dir():
+            next(root.iterdir(), None)
+        else:
+            root.open("rb").close()
+    except FileNotFoundError:
+        missing: type[PluginError] = NotReady if mode == "watch" else NeedsHuman
+        raise missing(f"{root} is not there", hint="create it, connect its drive, or correct `path`") from None
+    except OSError as problem:
+        raise NeedsHuman(
+            f"{root} cannot be read: {problem.strerror}", hint="give the hub's user the right to read it"
+        ) from None
+
+
+class FolderCamera:
+    def __init__(self, config: Config, root: Path, finished: Finished, context: PluginContext) -> None:
+        self._mode: str = config["mode"]
+        self._every: timedelta = config["every"]
+        self._paced: bool = config.get("paced", self._mode == "loop")
+        self._root = root
+        self._finished = finished
+        self._context = context
+        self._clock = context.clock
+        self._seen: set[int] = set()
+        """Keys of files that need no second look."""
+        self._waiting: dict[int, float] = {}
+        """Keys of files that may still be written, with the monotonic time they were first seen."""
+        self._reported: set[int] = set()
+        self._last_handed_on = -float("inf")
+        self._listing_took = 0.0
+
+    async def events(self) -> AsyncGenerator[CameraEvent, None]:
+        modes = {"once": self._once, "loop": self._loop, "watch": self._watch}
+        async with aclosing(modes[self._mode]()) as events:
+            async for event in events:
+                yield event
+
+    async def _once(self) -> AsyncGenerator[CameraEvent, None]:
+        async with aclosing(self._pass()) as events:
+            async for event in events:
+                yield event
+
+    async def _watch(self) -> AsyncGenerator[CameraEvent, None]:
+        while True:
+            async with aclosing(self._pass()) as events:
+                async for event in events:
+                    yield event
+            await self._clock.sleep(min(max(POLL, 10 * self._listing_took), SLOWEST_POLL))
+
+    async def _loop(self) -> AsyncGenerator[CameraEvent, None]:
+        """As a live camera would: numbered from the start of this run, captured now."""
+        epoch = int(self._clock.now().timestamp() * 1000)
+        seq = 0
+        while True:
+            before = seq
+            self._seen.clear()
+            async with aclosing(self._pass()) as events:
+                async for event in events:
+                    if isinstance(event, Frame):
+                        seq += 1
+                        yield replace(event, epoch=epoch, seq=seq, captured_at=self._clock.now(), live=True)
+            if seq == before:
+                await self._clock.sleep(POLL)
+
+    async def _pass(self) -> AsyncGenerator[CameraEvent, None]:
+        """Every new frame of the folder; then, if there were any, a heartbeat at the latest."""
+        latest: datetime | None = None
+        present: set[int] = set()
+        listing = find(self._root, self._report_folder)
+        self._listing_took = 0.0
+        while batch := await self._next(listing):
+            present.update(found.key for found in batch)
+            new = [found for found in batch if found.key not in self._seen and self._settled(found)]
+            last = [number for found in new if (number := self._finished.last(found.key)) is not None]
+            held = await self._held([*(found.key for found in new), *last])
+            for found in new:
+                if self._known(found, held):
+                    self._seen.add(found.key)
+                else:
+                    async with aclosing(self._frames(found, found.key in held)) as events:
+                        async for frame in events:
+                            await self._pace()
+                            latest = max(latest or frame.captured_at, frame.captured_at)
+                            yield frame
+        self._seen &= present
+        open_cases = present - self._seen
+        self._waiting = {key: since for key, since in self._waiting.items() if key in open_cases}
+        if latest is not None:
+            yield Heartbeat(latest)
+
+    async def _next(self, listing: Iterator[Found]) -> list[Found]:
+        started = self._clock.monotonic()
+        try:
+            return await self._context.run_blocking(lambda: list(islice(listing, BATCH)))
+        except OSError as problem:
+            raise NotReady(
+                f"{self._root} cannot be listed: {problem.strerror}", hint="is its drive still connected?"
+            ) from None
+        finally:
+            self._listing_took += self._clock.monotonic() - started
+
+    async def _held(self, keys: Sequence[int]) -> frozenset[int]:
+        if self._mode == "loop" or not keys:
+            return frozenset()
+        return await self._context.acknowledged(EPOCH, keys)
+
+    def _known(self, found: Found, held: frozenset[int]) -> bool:
+        """Whether it can be left closed: the ledger holds all of it."""
+        suffix = found.path.suffix.lower()
+        one_frame = suffix in STILL_SUFFIXES and suffix != ".gif"
+        return found.key in held and (one_frame or self._finished.last(found.key) in held)
+
+    def _settled(self, found: Found) -> bool:
+        """Whether nobody seems to be writing it any more; asked while watching."""
+        if self._mode != "watch":
+            return True
+        needed = SETTLED_MOVIE if found.path.suffix.lower() in MOVIE_SUFFIXES else SETTLED
+        if (self._clock.now() - found.file_time).total_seconds() >= needed:
+            return True
+        now = self._clock.monotonic()
+        return now - self._waiting.setdefault(found.key, now) >= needed
+
+    async def _frames(self, found: Found, resuming: bool) -> AsyncGenerator[Frame, None]:
+        """The frames of one file, less those at its beginning that the ledger holds when `resuming`."""
+        run, zone, now = self._context.run_blocking, self._context.time_zone, self._clock.now()
+        last: int | None = None
+        try:
+            kind = await run(classify, found.path)
+            if kind is Kind.STILL and not resuming:
+                yield await run(still, found, zone, now)
+            elif kind is Kind.MOVIE:
+                shots = frames(found, self._every, zone, now)
+                try:
+                    while frame := await run(next, shots, None):
+                        last = frame.seq
+                        resuming = resuming and bool(await self._held([frame.seq]))
+                        if not resuming:
+                            yield frame
+                finally:
+                    with suppress(
+                        ValueError
+                    ):  # a thread is still at it: closed when that step drops the last reference
+                        shots.close()
+                await self._finish(found, last)
+        except FileNotFoundError:
+            self._context.logger.debug("a file went away before it was read")
+        except Unreadable as problem:
+            self._report(found.key, f"a file could not be read completely: {problem}")
+            await self._finish(found, last)
+        except OSError as problem:
+            self._report(found.key, f"a file cannot be opened: {problem.strerror}")
+            return  # and try again in the next pass
+        self._seen.add(found.key)
+
+    async def _finish(self, found: Found, last: int | None) -> None:
+        """Notes that the video's frames have been handed on up to `last`."""
+        if self._mode != "loop" and last is not None:
+            with suppress(OSError):  # costs the next start time, no frame
+                await self._context.run_blocking(self._finished.add, found.key, last)
+
+    async def _pace(self) -> None:
+        if self._paced:
+            wait = self._last_handed_on + self._every.total_seconds() - self._clock.monotonic()
+            if wait > 0:
+                await self._clock.sleep(wait)
+        self._last_handed_on = self._clock.monotonic()
+
+    def _report_folder(self, problem: OSError) -> None:
+        self._report(hash(problem.filename), f"a subfolder cannot be read: {problem.strerror}")
+
+    def _report(self, key: int, message: str) -> None:
+        """Once a file and run; without its name, which may be a person's."""
+        if key not in self._reported:
+            self._reported.add(key)
+            self._context.logger.warning("%s", message)
