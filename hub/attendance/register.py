@@ -84,10 +84,19 @@ def facts_of(day: date, weekly: Iterable[Weekly], zone: ZoneInfo, rules: Rules) 
     return Span(start, end)
 
 
+def conclusions(sightings: Iterable[Sighting], marks: Iterable[Mark]) -> bytes:
+    """Sightings and marks of a day as UTF-8 JSON that is the same, byte for byte, for the same conclusions."""
+    return canonical(Register((), tuple(sorted(sightings, key=_place)), tuple(sorted(marks, key=lambda m: (m.lecture, m.person)))))
+
+
 def canonical(register: Register) -> bytes:
     """The register as UTF-8 JSON that is the same, byte for byte, for the same register."""
     rows = {part.name: [_row(record) for record in getattr(register, part.name)] for part in fields(Register)}
     return json.dumps(rows, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _place(sighting: Sighting) -> tuple[datetime, str, str]:
+    return sighting.first, sighting.camera, sighting.person
 
 
 def _row(record: Lecture | Sighting | Mark) -> dict[str, Any]:

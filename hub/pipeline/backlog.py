@@ -32,15 +32,10 @@ class Backlog(Generic[W]):
         self._queues: dict[str, deque[W]] = {}
         self._superseded: list[W] = []
         self._changed = asyncio.Condition()
-        self._in_hand = 0
 
     def __len__(self) -> int:
-        return sum(len(queue) for queue in self._queues.values())
-
-    @property
-    def idle(self) -> bool:
-        """Nothing waits, and everything handed out has been reported as done."""
-        return not self._in_hand and not len(self) and not self._superseded
+        """Frames that wait, those to be reported as superseded included."""
+        return sum(len(queue) for queue in self._queues.values()) + len(self._superseded)
 
     async def room(self, camera: str) -> None:
         """Waits until `camera` has room: how a fast camera is slowed to the speed of recognition."""
@@ -62,7 +57,7 @@ class Backlog(Generic[W]):
     async def take(self, most: int) -> tuple[list[W], list[W]]:
         """Up to `most` frames to recognise, and those superseded since; waits until there is either."""
         async with self._changed:
-            await self._changed.wait_for(lambda: len(self) or self._superseded)
+            await self._changed.wait_for(lambda: len(self) > 0)
             superseded, self._superseded = self._superseded, []
             chosen: list[W] = []
             while len(chosen) < most and self._queues:
@@ -71,7 +66,6 @@ class Backlog(Generic[W]):
                 del self._queues[camera]
                 if queue:
                     self._queues[camera] = queue
-            self._in_hand += len(chosen) + len(superseded)
             self._changed.notify_all()
             return chosen, superseded
 
@@ -80,15 +74,4 @@ class Backlog(Generic[W]):
         async with self._changed:
             for frame in reversed(frames):
                 self._queues.setdefault(frame.camera, deque()).appendleft(frame)
-            self._in_hand -= len(frames)
             self._changed.notify_all()
-
-    async def done(self, count: int) -> None:
-        async with self._changed:
-            self._in_hand -= count
-            self._changed.notify_all()
-
-    async def drained(self) -> None:
-        """Waits until nothing waits and nothing is in hand."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self.idle)

@@ -14,12 +14,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pluggy
 
 from .context import PluginContext
 from .roles import Camera, Embedder, Identifier, Storage
+from .types import ModelState
 
 API_VERSION = 1
 """Raised when a plugin written for an older hub would no longer work."""
@@ -51,7 +53,11 @@ class CameraSpec(PluginSpec):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecognizerSpec(PluginSpec):
+    """`models` answers `fras models`: it gets the options, the plugin's data folder and hub.yaml's folder, hashes what
+    is there, and raises nothing for a damaged model."""
+
     open: Callable[[Config, PluginContext], AbstractAsyncContextManager[Embedder | Identifier]]
+    models: Callable[[Config, Path, Path], Sequence[ModelState]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

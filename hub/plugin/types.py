@@ -160,6 +160,26 @@ class Sight:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelState:
+    """A model on this machine, for `fras models`.
+
+    `state` is "ready", "not built" (done on first use), "not installed", "damaged" or "wrong" (its description);
+    `problem` says why and what to do, and is empty for a ready one.
+    """
+
+    name: str
+    state: str
+    problem: str = ""
+    model_id: str = ""
+    licence: str = ""
+    source: str = ""
+
+    @property
+    def installed(self) -> bool:
+        return self.state in ("ready", "damaged", "wrong")
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """What an embedder's embeddings mean.
 

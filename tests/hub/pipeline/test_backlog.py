@@ -28,10 +28,8 @@ async def test_cameras_take_turns() -> None:
 
 async def test_a_newer_live_frame_supersedes_live_ones_of_its_camera_only() -> None:
     backlog: Backlog[Waiting] = Backlog()
-    await backlog.add(
-        [Waiting("old", "a", live=True), Waiting("spooled", "a"), Waiting("other", "b", live=True)]
-        + [Waiting("new", "a", live=True)]
-    )
+    spooled, other = Waiting("spooled", "a"), Waiting("other", "b", live=True)
+    await backlog.add([Waiting("old", "a", live=True), spooled, other, Waiting("new", "a", live=True)])
     frames, superseded = await backlog.take(9)
     assert {frame.id for frame in frames} == {"spooled", "other", "new"}
     assert [frame.id for frame in superseded] == ["old"]
@@ -56,16 +54,6 @@ async def test_put_back_frames_come_first_again_in_their_order() -> None:
     assert [frame.id for frame in again] == ["0", "1", "2", "3"]
 
 
-async def test_drained_waits_for_what_is_in_hand() -> None:
-    backlog: Backlog[Waiting] = Backlog()
-    await backlog.add([Waiting("1", "a")])
-    frames, _ = await backlog.take(1)
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(backlog.drained(), 0.01)
-    await backlog.done(len(frames))
-    await asyncio.wait_for(backlog.drained(), 1)
-
-
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=30), st.integers(1, 7))
 def test_every_frame_comes_out_once(arrivals: list[tuple[str, bool]], most: int) -> None:
     async def through() -> list[str]:
@@ -73,11 +61,10 @@ def test_every_frame_comes_out_once(arrivals: list[tuple[str, bool]], most: int)
         for number, (camera, live) in enumerate(arrivals):
             await backlog.add([Waiting(str(number), camera, live)])
         out: list[str] = []
-        while not backlog.idle:
+        while len(backlog):
             frames, superseded = await backlog.take(most)
             out += [frame.id for frame in [*frames, *superseded]]
             assert all(frame.live for frame in superseded)
-            await backlog.done(len(frames) + len(superseded))
         return out
 
     assert sorted(asyncio.run(through())) == sorted(map(str, range(len(arrivals))))

@@ -1,0 +1,5 @@
+"""`python -m hub` is `fras`."""
+
+from hub.cli import main
+
+main()

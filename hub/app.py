@@ -1,0 +1,220 @@
+"""The composition root: it alone wires the hub together, for `fras run` and for every other command.
+
+Everything is a context manager: what a command needs it opens, and leaving closes it in reverse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from hub.crops import Crops
+from hub.db.engine import Database, open_database
+from hub.enrolment import Enrolment
+from hub.failure import Failure
+from hub.inbox import Pending, open_inbox
+from hub.lock import lock_data_folder
+from hub.people import Erasure
+from hub.pipeline.backlog import Backlog
+from hub.pipeline.galleries import GalleryKeeper
+from hub.pipeline.judge import Judge
+from hub.pipeline.pipeline import Pipeline
+from hub.plugin import Clock, Embedder, ModelState, Storage, SystemClock
+from hub.policies import policy_for
+from hub.registers import Projector, Registers
+from hub.running import Hub, running
+from hub.runtime.catalog import Catalog
+from hub.runtime.context import Surroundings
+from hub.runtime.health import Health
+from hub.runtime.supervisor import Supervisor
+from hub.runtime.threads import DaemonPool
+from hub.runtime.watchdog import Watchdog
+from hub.settings import Settings, read_settings
+
+Report = Callable[[str], None]
+"""Tells a waiting person what a slow step is doing."""
+
+RECOGNIZER = "recognizer"
+STORAGE = "storage"
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where this school's files are. `base` is where relative paths of hub.yaml start."""
+
+    config: Path
+    data: Path
+
+    @classmethod
+    def of(cls, config: Path, data: Path | None) -> Paths:
+        config = config.absolute()
+        return cls(config, data.absolute() if data else config.parent / "data")
+
+    @property
+    def base(self) -> Path:
+        return self.config.parent
+
+    def database_url(self, configured: str) -> str:
+        """The configured URL, with a SQLite file's relative path resolved against the data folder."""
+        scheme, found, path = configured.partition("sqlite:///")
+        return f"sqlite:///{self.data / path}" if found and not scheme else configured
+
+
+@dataclass(frozen=True, slots=True)
+class School:
+    """What every command works on."""
+
+    paths: Paths
+    settings: Settings
+    catalog: Catalog
+    database: Database
+    registers: Registers
+    supervisor: Supervisor
+    clock: Clock
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return self.settings.school.time_zone
+
+    def today(self) -> date:
+        return self.clock.now().astimezone(self.zone).date()
+
+
+@asynccontextmanager
+async def open_school(
+    paths: Paths, *, read_only: bool = False, own: bool = False, report: Report = lambda message: None
+) -> AsyncIterator[School]:
+    """Configuration, database and plugin runtime.
+
+    `read_only` works beside a running hub and changes nothing; `own` takes the data folder for this process alone.
+    Raises config.Invalid, Failure and PluginError.
+    """
+    catalog = Catalog()
+    settings = read_settings(paths.config, catalog)
+    clock = SystemClock()
+    zone = settings.school.time_zone
+    async with AsyncExitStack() as stack:
+        if not read_only:
+            _make_folder(paths.data)
+        if own:
+            stack.enter_context(lock_data_folder(paths.data))
+        url = paths.database_url(settings.school.database)
+        database = await stack.enter_async_context(open_database(url, read_only=read_only))
+        around = Surroundings(paths.data, paths.base, zone, clock)
+        supervisor = await stack.enter_async_context(Supervisor(around, on_health=_Progress(report)))
+        rooms = {camera.id: camera.room for camera in settings.cameras}
+        registers = Registers(database, settings.timetable, rooms, settings.rules, zone, clock)
+        yield School(paths, settings, catalog, database, registers, supervisor, clock)
+
+
+@asynccontextmanager
+async def open_embedder(school: School) -> AsyncIterator[Embedder]:
+    """The configured recogniser. Raises PluginError when it cannot be opened now."""
+    part = school.settings.recognizer
+    spec = school.catalog.spec("recognizer", part.platform)
+    async with school.supervisor.open_recognizer(RECOGNIZER, spec, part.options, patience=0) as recogniser:
+        if not isinstance(recogniser, Embedder):
+            raise Failure(
+                f"the recogniser {part.platform} keeps a gallery of its own, which this release cannot use",
+                hint="choose onnx_local at recognizer->platform",
+            )
+        yield recogniser
+
+
+def model_states(paths: Paths) -> list[ModelState]:
+    """The models that the configured recogniser has on this machine, after hashing their files."""
+    catalog = Catalog()
+    settings = read_settings(paths.config, catalog)
+    part = settings.recognizer
+    spec = catalog.spec("recognizer", part.platform)
+    if spec.models is None:
+        return []
+    around = Surroundings(paths.data, paths.base, settings.school.time_zone)
+    return list(spec.models(part.options, around.folder_of("recognizer", RECOGNIZER), paths.base))
+
+
+@asynccontextmanager
+async def open_storage(school: School) -> AsyncIterator[Storage]:
+    part = school.settings.storage
+    spec = school.catalog.spec("storage", part.platform)
+    async with school.supervisor.open_storage(STORAGE, spec, part.options, patience=0) as storage:
+        yield storage
+
+
+@asynccontextmanager
+async def open_judge(school: School) -> AsyncIterator[Judge]:
+    """The recogniser, the gallery and the policy."""
+    async with open_embedder(school) as embedder:
+        policy = await policy_for(school.database, embedder.model, school.settings.policy)
+        gallery = GalleryKeeper(school.database, embedder.model.id, embedder.model.metric, school.clock)
+        yield Judge(embedder, gallery, policy)
+
+
+@asynccontextmanager
+async def open_enrolment(school: School) -> AsyncIterator[Enrolment]:
+    """What `fras enroll` needs beside the school."""
+    async with open_embedder(school) as embedder, open_storage(school) as storage:
+        policy = await policy_for(school.database, embedder.model, school.settings.policy)
+        yield Enrolment(school.database, embedder, storage, policy, school.clock)
+
+
+@asynccontextmanager
+async def open_erasure(school: School) -> AsyncIterator[Erasure]:
+    """What taking leave of somebody needs beside the school."""
+    async with open_storage(school) as storage:
+        crops = Crops(school.database, storage, school.clock, school.settings.keep.crops)
+        yield Erasure(school.database, storage, crops)
+
+
+@asynccontextmanager
+async def open_hub(school: School) -> AsyncIterator[Hub]:
+    """Everything that `fras run` runs; the school must be opened with `own`."""
+    settings, clock = school.settings, school.clock
+    async with AsyncExitStack() as stack:
+        stack.enter_context(Watchdog(lambda: school.catalog.modules))
+        judge = await stack.enter_async_context(open_judge(school))
+        storage = await stack.enter_async_context(open_storage(school))
+        inbox = await stack.enter_async_context(
+            open_inbox(school.database, school.paths.data / "inbox", clock, time_zone=school.zone)
+        )
+        threads = DaemonPool("pipeline")
+        stack.callback(threads.close)
+        crops = Crops(school.database, storage, clock, settings.keep.crops)
+        projector = Projector(school.registers, school.zone, clock)
+        backlog: Backlog[Pending] = Backlog()
+        pipeline = Pipeline(inbox, backlog, judge, crops, threads, clock, projector.changed)
+        hub = Hub(school.database, inbox, backlog, pipeline, projector, crops, clock)
+        await stack.enter_async_context(running(hub))
+        for camera in settings.cameras:
+            spec = school.catalog.spec("camera", camera.platform)
+            school.supervisor.start_camera(camera.id, spec, camera.options, hub.deliver, inbox.acknowledged)
+        stack.push_async_callback(school.supervisor.stop, *(camera.id for camera in settings.cameras))
+        stack.callback(school.supervisor.begin_stop)
+        yield hub
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failure(
+            f"the data folder {folder} cannot be made: {error.strerror}",
+            hint="give this user the right to write there, or choose another with --data",
+        ) from None
+
+
+class _Progress:
+    """Passes on what a plugin's slow set-up says it is doing, each message once."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._said: dict[str, str] = {}
+
+    def __call__(self, instance: str, health: Health) -> None:
+        if health.progress and self._said.get(instance) != health.progress:
+            self._report(health.progress)
+        self._said[instance] = health.progress

@@ -1,0 +1,112 @@
+"""`fras attendance`: the register of a day."""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.table import Table
+
+from hub.app import Paths, open_school
+from hub.cli import console
+from hub.failure import Failure
+from hub.reports.files import csv_rows, write_xlsx
+from hub.reports.lines import HEADINGS, Line, cells, lines
+
+
+class Format(StrEnum):
+    TABLE = "table"
+    CSV = "csv"
+    XLSX = "xlsx"
+    JSON = "json"
+
+
+COLOURS = {"present": "green", "late": "yellow", "absent": "red", "open": "dim", "not observed": "magenta"}
+
+
+def attendance(
+    day: Annotated[str, typer.Option("--date", help="The school's date, as 2026-11-22 or 'today'.")] = "today",
+    lecture: Annotated[str | None, typer.Option("--lecture", help="Only this lecture, by name.")] = None,
+    form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file instead.")] = None,
+    json_lines: console.JsonOption = False,
+    config: console.ConfigOption = console.CONFIG,
+    data: console.DataOption = None,
+) -> None:
+    """The register: person, lecture, status, minutes late, and why."""
+    where = console.paths(config, data)
+    chosen = Format.JSON if json_lines else form
+    console.run(_attendance(where, day, lecture, chosen, output), where)
+
+
+async def _attendance(where: Paths, day: str, lecture: str | None, form: Format, output: Path | None) -> int:
+    async with open_school(where) as school:
+        chosen = school.today() if day == "today" else _date(day)
+        register = await school.registers.of(chosen)
+        names = await school.registers.names()
+        found = lines(register, names, school.zone, lecture)
+        if lecture is not None and not any(lecture in (held.name, held.id) for held in register.lectures):
+            held_names = ", ".join(sorted({held.name for held in register.lectures})) or "none"
+            raise Failure(f"no lecture {lecture!r} on {chosen}", hint=f"that day's lectures: {held_names}")
+    _print(found, form, output, str(chosen))
+    return 0
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Failure(f"--date {text!r} is not a date", hint="write it as 2026-11-22 or 'today'") from None
+
+
+def _print(found: list[Line], form: Format, output: Path | None, day: str) -> None:
+    if form is Format.XLSX:
+        target = output or Path(f"attendance-{day}.xlsx")
+        write_xlsx(found, target)
+        console.say(f"written: {target}")
+    elif form is Format.CSV:
+        text = "".join(csv_rows(found))
+        _write(text, output)
+    elif form is Format.JSON:
+        for line in found:
+            console.emit(dict(zip(HEADINGS, cells(line), strict=True)))
+    else:
+        _table(found, day)
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        console.out.file.write(text)
+    else:
+        output.write_bytes(text.encode())
+        console.say(f"written: {output}")
+
+
+def _table(found: list[Line], day: str) -> None:
+    if not found:
+        console.say(f"no lectures with people on {day}; the timetable is under attendance: in hub.yaml")
+        return
+    lecture: tuple[str, ...] = ()
+    table = Table(box=box.SIMPLE_HEAD)
+    for line in found:
+        heading = (line.lecture, line.class_name, line.room, line.start, line.end)
+        if heading != lecture:
+            if lecture:
+                console.out.print(table)
+            lecture = heading
+            title = f"{line.lecture} · {line.class_name} · room {line.room} · {day} {line.start}–{line.end}"
+            table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+            table.add_column("person", overflow="fold")
+            table.add_column("status", no_wrap=True)
+            table.add_column("min late", justify="right")
+            table.add_column("why", overflow="fold")
+        colour = COLOURS.get(line.status, "")
+        late = "" if line.minutes is None else str(line.minutes)
+        table.add_row(
+            console.printable(line.name), f"[{colour}]{line.status}[/]" if colour else line.status, late, line.why
+        )
+    console.out.print(table)

@@ -1,0 +1,46 @@
+"""`fras calibrate`: thresholds from the school's own gallery."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from hub.app import Paths, open_embedder, open_school
+from hub.calibrating import calibrate_gallery
+from hub.cli import console
+
+
+def calibrate(
+    target: Annotated[
+        float, typer.Option("--target", min=0.0001, max=0.2, help="False matches per search that are acceptable.")
+    ] = 0.01,
+    json_lines: console.JsonOption = False,
+    config: console.ConfigOption = console.CONFIG,
+    data: console.DataOption = None,
+) -> None:
+    """Measures on the enrolled pictures where to draw the line. Exit 1 when there are too few to say."""
+    where = console.paths(config, data)
+    console.run(_calibrate(where, target, json_lines), where)
+
+
+async def _calibrate(where: Paths, target: float, json_lines: bool) -> int:
+    async with open_school(where, report=console.say) as school, open_embedder(school) as embedder:
+        found = await calibrate_gallery(school.database, embedder.model, target)
+    if json_lines:
+        console.emit(asdict(found))
+    else:
+        wanted = found.thresholds
+        console.say(found.note)
+        console.say(
+            f"threshold {wanted.threshold:.3f}, single frame {wanted.single_frame:.3f}, margin {wanted.margin:.3f}"
+        )
+        if found.fpir is not None and found.fnir is not None:
+            console.say(
+                f"there, {found.fpir:.2%} of {found.trials} strangers' searches would name somebody, "
+                f"and {found.fnir:.2%} of {found.genuine} searches by enrolled people would not name them"
+            )
+        if found.measured:
+            console.say("kept; a running hub uses it from its next start")
+    return 0 if found.measured else 1

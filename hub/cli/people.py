@@ -1,0 +1,182 @@
+"""`fras people`: who is known, with which consent, and taking leave of somebody."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.table import Table
+
+from hub.app import Paths, open_erasure, open_school
+from hub.cli import console
+from hub.failure import Failure
+from hub.people import Known, Roll
+from hub.recognition.consent import Consent
+
+app = typer.Typer(name="people", help="Who is known, and whose consent stands.", no_args_is_help=True)
+
+PersonArgument = Annotated[str, typer.Argument(metavar="PERSON", help="The person's id.")]
+
+
+@app.command("list")
+def list_people(
+    json_lines: console.JsonOption = False,
+    config: console.ConfigOption = console.CONFIG,
+    data: console.DataOption = None,
+) -> None:
+    """Everybody, with class, consent and the pictures their template rests on."""
+    where = console.paths(config, data)
+    console.run(_list(where, json_lines), where)
+
+
+@app.command("show")
+def show(
+    person: PersonArgument,
+    json_lines: console.JsonOption = False,
+    config: console.ConfigOption = console.CONFIG,
+    data: console.DataOption = None,
+) -> None:
+    """One person: consent signer by signer, and what became of each portrait."""
+    where = console.paths(config, data)
+    console.run(_show(where, person, json_lines), where)
+
+
+@app.command("add")
+def add(
+    person: PersonArgument,
+    name: Annotated[str, typer.Option("--name", help="The name staff see; by default the id.")] = "",
+    class_name: Annotated[str, typer.Option("--class", help="The class whose lectures they attend.")] = "",
+    config: console.ConfigOption = console.CONFIG,
+    data: console.DataOption = None,
+) -> None:
+    """Adds somebody without pictures: in the register, marked by hand."""
+    where = console.paths(config, data)
+    console.run(_add(where, person, name or person, class_name or None), where)
+
+
+@app.command("consent")
+def consent(
+    person: PersonArgument,
+    state: Annotated[Consent, typer.Argument(help="What they said.")],
+    signed_by: Annotated[str, typer.Option("--signed-by", help="Who said it: a parent, or the pupil.")],
+    notice: Annotated[str, typer.Option("--notice", help="The version of the notice they signed.")] = "",
+    config: console.ConfigOption = console.CONFIG,
+    data: console.DataOption = None,
+) -> None:
+    """Records consent, refusal or withdrawal. One objection ends recognition at once and deletes the templates."""
+    where = console.paths(config, data)
+    console.run(_consent(where, person, state, signed_by, notice), where)
+
+
+@app.command("remove")
+def remove(
+    person: PersonArgument,
+    config: console.ConfigOption = console.CONFIG,
+    data: console.DataOption = None,
+) -> None:
+    """Deletes a person with templates, portraits, crops, sightings and marks."""
+    where = console.paths(config, data)
+    console.run(_remove(where, person), where)
+
+
+async def _list(where: Paths, json_lines: bool) -> int:
+    async with open_school(where, read_only=True) as school:
+        known = await Roll(school.database, school.clock).everybody()
+    if json_lines:
+        for one in known:
+            console.emit(_record(one))
+        return 0
+    if not known:
+        console.say("nobody is enrolled yet: fras enroll DIR --consent granted --signed-by NAME")
+        return 0
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("id", "name", "class", "consent"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("pictures", justify="right")
+    for one in known:
+        table.add_row(
+            console.printable(one.id),
+            console.printable(one.name),
+            console.printable(one.class_name or ""),
+            str(one.consent),
+            str(one.images),
+        )
+    console.out.print(table)
+    return 0
+
+
+def _record(one: Known) -> dict[str, object]:
+    return {
+        "person": one.id,
+        "name": one.name,
+        "class": one.class_name,
+        "consent": str(one.consent),
+        "images": one.images,
+    }
+
+
+async def _show(where: Paths, person: str, json_lines: bool) -> int:
+    async with open_school(where, read_only=True) as school:
+        roll = Roll(school.database, school.clock)
+        one = await roll.one(person)
+        said = await roll.consent_of(person)
+        portraits = await roll.portraits_of(person)
+    if json_lines:
+        events = [
+            {
+                "signer": event.signer,
+                "state": str(event.state),
+                "at": event.at.isoformat(),
+                "notice": event.notice_version,
+                "expires_at": event.expires_at.isoformat() if event.expires_at else None,
+            }
+            for event in said
+        ]
+        images = [
+            {"sha256": image.source_sha256, "state": str(image.state), "reason": image.reason} for image in portraits
+        ]
+        console.emit(_record(one) | {"events": events, "portraits": images})
+        return 0
+    console.out.print(f"{console.printable(one.name)} ({console.printable(one.id)})", style="bold", markup=False)
+    console.out.print(f"  class    {console.printable(one.class_name or '–')}", markup=False)
+    console.out.print(f"  consent  {one.consent}", markup=False)
+    for event in said:
+        notice = f", notice {console.printable(event.notice_version)}" if event.notice_version else ""
+        at = event.at.astimezone(school.zone)
+        console.out.print(
+            f"           {at:%Y-%m-%d %H:%M} {event.state} signed by {console.printable(event.signer)}{notice}",
+            markup=False,
+        )
+    console.out.print(f"  pictures {one.images} in the template, {len(portraits)} looked at", markup=False)
+    for image in portraits:
+        if image.reason:
+            console.out.print(f"           {image.source_sha256[:12]} refused: {image.reason}", markup=False)
+    return 0
+
+
+async def _add(where: Paths, person: str, name: str, class_name: str | None) -> int:
+    async with open_school(where) as school:
+        await Roll(school.database, school.clock).add(person, name, class_name)
+    console.say(f"added {console.printable(person)}; consent is pending")
+    return 0
+
+
+async def _consent(where: Paths, person: str, state: Consent, signer: str, notice: str) -> int:
+    if state is Consent.PENDING:
+        raise Failure("nobody can sign 'pending'", hint="record granted, refused or withdrawn")
+    async with open_school(where) as school:
+        amounts_to = await Roll(school.database, school.clock).sign(person, state, signer, notice)
+        console.say(f"recorded; consent for {console.printable(person)} is now {amounts_to}")
+        if amounts_to is not Consent.GRANTED:
+            async with open_erasure(school) as erasure:
+                pictures = await erasure.pictures(person)
+            console.say(f"templates are deleted, and {pictures} pictures with them")
+    return 0
+
+
+async def _remove(where: Paths, person: str) -> int:
+    async with open_school(where, report=console.say) as school, open_erasure(school) as erasure:
+        pictures = await erasure.person(person)
+    console.say(f"removed {console.printable(person)}, and {pictures} pictures with them")
+    return 0

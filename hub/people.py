@@ -1,0 +1,118 @@
+"""Who is known and whose consent stands; and the ways out: withdrawal and removal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hub.crops import Crops
+from hub.db import consent, enrolments, people, templates
+from hub.db.engine import Database
+from hub.db.enrolments import EnrolmentImage
+from hub.db.people import Person
+from hub.failure import Failure
+from hub.plugin import Clock, Storage
+from hub.recognition.consent import Consent, ConsentEvent, standing
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """`images` is how many pictures the template rests on, 0 without one."""
+
+    id: str
+    name: str
+    class_name: str | None
+    consent: Consent
+    images: int
+
+
+class Roll:
+    """The people in the database."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def everybody(self) -> list[Known]:
+        """By id."""
+        async with self._database.read() as connection:
+            said = await consent.by_person(connection)
+            images = await templates.images(connection)
+            now = self._clock.now()
+            return [
+                Known(
+                    person.id,
+                    person.name,
+                    person.class_name,
+                    standing(said.get(person.id, ()), now),
+                    images.get(person.id, 0),
+                )
+                for person in await people.all(connection)
+            ]
+
+    async def one(self, person: str) -> Known:
+        """Raises Failure when nobody has the id."""
+        for known in await self.everybody():
+            if known.id == person:
+                return known
+        raise Failure(f"nobody has the id {person!r}", hint="fras people list shows everybody")
+
+    async def consent_of(self, person: str) -> list[ConsentEvent]:
+        async with self._database.read() as connection:
+            return await consent.events(connection, person)
+
+    async def portraits_of(self, person: str) -> list[EnrolmentImage]:
+        async with self._database.read() as connection:
+            return await enrolments.of_person(connection, person)
+
+    async def add(self, person: str, name: str, class_name: str | None) -> None:
+        async with self._database.write() as connection:
+            await people.add(connection, Person(person, name, class_name))
+
+    async def sign(self, person: str, state: Consent, signer: str, notice: str) -> Consent:
+        """Records what `signer` said and answers what consent amounts to now.
+
+        Where it no longer stands, templates and embeddings go in the same transaction.
+        """
+        await self.one(person)
+        async with self._database.write() as connection:
+            now = self._clock.now()
+            await consent.append(connection, person=person, signer=signer, state=state, at=now, notice_version=notice)
+            amounts_to = standing(await consent.events(connection, person), now)
+            if amounts_to is not Consent.GRANTED:
+                await templates.remove(connection, person)
+                await enrolments.forget_embeddings(connection, person)
+        return amounts_to
+
+
+class Erasure:
+    """Removes what storage holds of a person, and the person."""
+
+    def __init__(self, database: Database, storage: Storage, crops: Crops) -> None:
+        self._database = database
+        self._storage = storage
+        self._crops = crops
+
+    async def pictures(self, person: str) -> int:
+        """Deletes the evidence crops that show the person and the kept portraits, and says how many."""
+        async with self._database.read() as connection:
+            images = await enrolments.of_person(connection, person)
+        await self._delete([image.crop_key for image in images if image.crop_key])
+        async with self._database.write() as connection:
+            await enrolments.forget(connection, person)
+        return len(images) + await self._crops.forget(person)
+
+    async def person(self, person: str) -> int:
+        """Deletes the person with everything that is theirs; observations of them become unknown faces.
+
+        Answers how many pictures went. Raises Failure when nobody has the id.
+        """
+        pictures = await self.pictures(person)
+        async with self._database.write() as connection:
+            if not await people.remove(connection, person):
+                raise Failure(f"nobody has the id {person!r}", hint="fras people list shows everybody")
+        return pictures
+
+    async def _delete(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            await self._storage.delete(key)

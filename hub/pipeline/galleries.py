@@ -1,0 +1,65 @@
+"""The gallery a running hub searches, kept no more than half a second behind the database."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from hub.db import consent, templates
+from hub.db.engine import Database
+from hub.plugin import Candidate, Clock
+from hub.recognition.consent import Consent, standing
+from hub.recognition.gallery import NumpyGallery
+
+FRESH = 0.5
+"""Seconds for which the gallery is used without asking the database whether it changed."""
+
+
+class GalleryKeeper:
+    """Loads the templates of people whose consent stands, again whenever the database's gallery version moves.
+
+    Consent is judged at every load, and a grant's expiry forces one: nobody is recognised on a lapsed grant.
+    """
+
+    def __init__(self, database: Database, model_id: str, metric: str, clock: Clock) -> None:
+        self.model_id = model_id
+        self._database = database
+        self._metric = metric
+        self._clock = clock
+        self._gallery = NumpyGallery.empty(metric)
+        self._consenting: frozenset[str] = frozenset()
+        self._version: int | None = None
+        self._checked_at = float("-inf")
+        self._next_expiry: datetime | None = None
+
+    async def search(self, probes: npt.NDArray[np.float32], k: int) -> list[list[Candidate]]:
+        return await (await self.current()).search(probes, k)
+
+    async def consenting(self) -> frozenset[str]:
+        await self.current()
+        return self._consenting
+
+    async def current(self) -> NumpyGallery:
+        now = self._clock.now()
+        expired = self._next_expiry is not None and now >= self._next_expiry
+        if expired or self._clock.monotonic() - self._checked_at >= FRESH:
+            await self._refresh(now, force=expired)
+        return self._gallery
+
+    async def _refresh(self, now: datetime, *, force: bool) -> None:
+        async with self._database.read() as connection:
+            version = await templates.version(connection)
+            self._checked_at = self._clock.monotonic()
+            if version == self._version and not force:
+                return
+            events = await consent.by_person(connection)
+            people, matrix = await templates.all(connection, self.model_id)
+        granted = {person for person, said in events.items() if standing(said, now) is Consent.GRANTED}
+        keep = [row for row, person in enumerate(people) if person in granted]
+        expiries = [e.expires_at for said in events.values() for e in said if e.expires_at and e.expires_at > now]
+        self._gallery = NumpyGallery([people[row] for row in keep], matrix[keep], self._metric, version)
+        self._consenting = frozenset(granted)
+        self._next_expiry = min(expiries, default=None)
+        self._version = version

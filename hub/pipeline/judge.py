@@ -1,0 +1,88 @@
+"""From pictures to verdicts: the recogniser says what it sees, the gallery who is near, the policy decides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hub.pipeline.galleries import GalleryKeeper
+from hub.plugin import Box, Candidate, Embedder, Face, Identifier, Picture, Quality
+from hub.recognition.policy import Decision, Policy
+
+CANDIDATES = 3
+"""How many people are kept beside each face, so that staff can see what was nearly said."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedFace:
+    box: Box
+    detector_score: float
+    quality: Quality
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The verdict on one picture; `too_small` faces were seen but not looked at."""
+
+    faces: tuple[JudgedFace, ...]
+    too_small: int
+    model_id: str
+
+
+class Judge:
+    """Decides who is in a picture, in the same way whichever recogniser looks."""
+
+    def __init__(self, recogniser: Embedder | Identifier, gallery: GalleryKeeper, policy: Policy) -> None:
+        self._recogniser = recogniser
+        self._gallery = gallery
+        self.policy = policy
+
+    @property
+    def model_id(self) -> str:
+        return self._gallery.model_id
+
+    async def judge(self, pictures: Sequence[Picture]) -> list[Judged]:
+        """A verdict for each picture, in order. Raises PluginError when the recogniser cannot work now."""
+        if isinstance(self._recogniser, Embedder):
+            sights = await self._recogniser.analyse(pictures)
+            faces = [sight.faces for sight in sights]
+            return await self._decide(faces, [sight.too_small for sight in sights])
+        return await self._identify(self._recogniser, pictures)
+
+    async def judge_faces(self, faces: Sequence[Face]) -> Judged:
+        """The verdict on faces that a camera embedded itself, with this judge's model."""
+        return (await self._decide([faces], [0]))[0]
+
+    async def _decide(self, pictures: Sequence[Sequence[Face]], too_small: Sequence[int]) -> list[Judged]:
+        probes = [face.embedding for faces in pictures for face in faces]
+        found = await self._gallery.search(np.stack(probes), CANDIDATES) if probes else []
+        remaining = iter(found)
+        verdicts = []
+        for faces, small in zip(pictures, too_small, strict=True):
+            near = [next(remaining) for _ in faces]
+            decisions = self.policy.decide(near, [face.quality for face in faces])
+            judged = tuple(
+                JudgedFace(face.box, face.score, face.quality, decision)
+                for face, decision in zip(faces, decisions, strict=True)
+            )
+            verdicts.append(Judged(judged, small, self.model_id))
+        return verdicts
+
+    async def _identify(self, identifier: Identifier, pictures: Sequence[Picture]) -> list[Judged]:
+        consenting = await self._gallery.consenting()
+        verdicts = []
+        for faces in await identifier.identify(pictures):
+            near: list[list[Candidate]] = [
+                [candidate for candidate in face.candidates if candidate.person in consenting][:CANDIDATES]
+                for face in faces
+            ]
+            decisions = self.policy.decide(near, [face.quality for face in faces])
+            judged = tuple(
+                JudgedFace(face.box, face.score, face.quality, decision)
+                for face, decision in zip(faces, decisions, strict=True)
+            )
+            verdicts.append(Judged(judged, 0, self.model_id))
+        return verdicts

@@ -1,0 +1,36 @@
+"""Which thresholds hold: hub.yaml's, else those calibrated on the school's own gallery, else the model's."""
+
+from __future__ import annotations
+
+from hub.db import settings as stored
+from hub.db.engine import Database
+from hub.plugin import Model
+from hub.recognition.policy import Gates, Policy, Thresholds
+from hub.settings import PolicySettings
+
+
+def calibration_key(model_id: str) -> str:
+    """Where the database keeps what `fras calibrate` measured for a model."""
+    return f"calibration:{model_id}"
+
+
+async def policy_for(database: Database, model: Model, configured: PolicySettings) -> Policy:
+    """The policy that faces embedded by `model` are judged by."""
+    async with database.read() as connection:
+        calibrated = await stored.get(connection, calibration_key(model.id)) or {}
+
+    def chosen(name: str, measured: float) -> float:
+        value = getattr(configured, name)
+        return float(calibrated.get(name, measured) if value is None else value)
+
+    thresholds = Thresholds(
+        chosen("threshold", model.threshold),
+        chosen("single_frame", model.single_frame),
+        chosen("margin", model.margin),
+    )
+    gates = Gates(
+        min_size=model.min_face,
+        min_sharpness=configured.min_sharpness or 0.0,
+        max_turn=90.0 if configured.max_turn is None else configured.max_turn,
+    )
+    return Policy(thresholds, gates)

@@ -1,0 +1,120 @@
+"""The hub at work: cameras deliver, the inbox keeps, the pipeline recognises, the registers follow."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from hub.crops import Crops
+from hub.db import ledger
+from hub.db.engine import Database
+from hub.failure import Failure
+from hub.inbox import Inbox, Pending
+from hub.pipeline.backlog import Backlog
+from hub.pipeline.pipeline import Pipeline
+from hub.plugin import CameraEvent, Clock, Frame, Heartbeat, PluginError
+from hub.registers import Projector
+
+logger = logging.getLogger("fras.hub")
+
+LOOK_AGAIN = 60.0
+"""Seconds after which today's register is drawn anew without news: lectures end, patience runs out."""
+SWEEP = timedelta(hours=1)
+"""How often what is past its retention is removed."""
+DRAINING = 0.1
+"""Seconds between two looks at the ledger while waiting for its last pending frame."""
+
+
+class Hub:
+    """Use `running`."""
+
+    def __init__(
+        self,
+        database: Database,
+        inbox: Inbox,
+        backlog: Backlog[Pending],
+        pipeline: Pipeline,
+        projector: Projector,
+        crops: Crops,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._inbox = inbox
+        self._backlog = backlog
+        self._pipeline = pipeline
+        self._projector = projector
+        self._crops = crops
+        self._clock = clock
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def deliver(self, camera: str, event: CameraEvent) -> None:
+        """Takes what a camera saw; returning acknowledges it. A camera ahead of recognition is made to wait."""
+        if isinstance(event, Heartbeat):
+            await self._inbox.heartbeat(camera, event)
+            self._projector.changed([event.until])
+            return
+        await self._backlog.room(camera)
+        if isinstance(event, Frame):
+            await self._inbox.accept(camera, event)
+        else:
+            await self._inbox.accept_detections(camera, event)
+
+    async def drained(self) -> None:
+        """Waits until every acknowledged frame has its outcome and the registers show it."""
+        while await self._pending():
+            await self._clock.sleep(DRAINING)
+        await self._projector.settle()
+
+    async def broken(self) -> None:
+        """Returns never, unless a part of the hub fails: then it raises what that part raised."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    def start(self) -> None:
+        work = (self._feed, self._pipeline.run, self._projector.run, self._look_again, self._sweep)
+        self._tasks = [asyncio.create_task(part(), name=part.__qualname__) for part in work]
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _pending(self) -> int:
+        async with self._database.read() as connection:
+            return await ledger.count_pending(connection)
+
+    async def _feed(self) -> None:
+        """Frames from the inbox to the backlog: first what waited when the hub stopped, then what arrives."""
+        while True:
+            frames = await self._inbox.arrived()
+            await self._backlog.add(frames)
+
+    async def _look_again(self) -> None:
+        while True:
+            self._projector.changed([self._clock.now()])
+            await self._clock.sleep(LOOK_AGAIN)
+
+    async def _sweep(self) -> None:
+        orphans = True
+        while True:
+            try:
+                if orphans:
+                    await self._crops.sweep_orphans()
+                    orphans = False
+                await self._crops.sweep()
+            except (PluginError, Failure) as error:
+                logger.warning("crops past their retention could not be removed now: %s", error)
+            await self._clock.sleep(SWEEP.total_seconds())
+
+
+@asynccontextmanager
+async def running(hub: Hub) -> AsyncIterator[Hub]:
+    hub.start()
+    try:
+        yield hub
+    finally:
+        await hub.stop()
