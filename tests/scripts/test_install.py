@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TOOLS = ("cat", "cksum", "date", "dirname", "expr", "grep", "rm", "sed", "sh", "tail", "tee", "tr")
+TOOLS = ("awk", "cat", "cksum", "date", "dirname", "expr", "grep", "rm", "sed", "sh", "tail", "tee", "tr")
 
 
 @pytest.fixture
