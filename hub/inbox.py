@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -176,8 +176,9 @@ class Inbox:
     async def acknowledged(self, camera: str, epoch: int, seqs: Sequence[int]) -> frozenset[int]:
         """Which of the camera's frames the ledger has, whatever became of them."""
         numbers = [(camera, epoch, seq) for seq in seqs if 0 <= seq <= LARGEST and 0 <= epoch <= LARGEST]
-        async with self._database.read() as connection:
-            return frozenset(seq for _, _, seq in await ledger.find(connection, numbers))
+        with _told():
+            async with self._database.read() as connection:
+                return frozenset(seq for _, _, seq in await ledger.find(connection, numbers))
 
     async def arrived(self) -> list[Pending]:
         """Waits for frames to recognise and hands out each once, in the order they came.
@@ -199,18 +200,20 @@ class Inbox:
     async def conclude(self, conclusions: Sequence[Conclusion]) -> frozenset[str]:
         """Stores what became of frames with their observations, crops and events, then removes their files.
 
-        One transaction. A frame that was concluded before stays as it was; returns those that were not.
+        One transaction. A frame that was concluded before stays as it was; returns those that were not. Raises
+        InboxFull or InboxUnavailable; then nothing is stored, and it may be tried again.
         """
         verdicts = [
             Verdict(done.frame_id, done.outcome, done.reason, len(done.observations), done.too_small)
             for done in {done.frame_id: done for done in reversed(conclusions)}.values()
         ]
         faces = {done.frame_id: done.observations for done in reversed(conclusions)}
-        async with self._database.write() as connection:
-            frames = await ledger.conclude(connection, verdicts, self._clock.now())
-            await observations.add(connection, frames, {frame: faces[frame] for frame in frames})
-            told = [_event(frames[verdict.frame_id], verdict) for verdict in verdicts if verdict.frame_id in frames]
-            await outbox.append(connection, "frame", *told)
+        with _told():
+            async with self._database.write() as connection:
+                frames = await ledger.conclude(connection, verdicts, self._clock.now())
+                await observations.add(connection, frames, {frame: faces[frame] for frame in frames})
+                told = [_event(frames[verdict.frame_id], verdict) for verdict in verdicts if verdict.frame_id in frames]
+                await outbox.append(connection, "frame", *told)
         await self._in_thread(self._spool.remove, [verdict.frame_id for verdict in verdicts])
         return frozenset(frames)
 
@@ -366,6 +369,15 @@ def _event(frame: ledger.Concluded, verdict: Verdict) -> dict[str, object]:
         "outcome": verdict.outcome,
         "observations": [observations.observation_id(frame.id, face) for face in range(verdict.faces)],
     }
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Failures of the database as those of the inbox, which say that it may be tried again."""
+    try:
+        yield
+    except DatabaseError as error:
+        raise _problem(error) from error
 
 
 def _problem(fault: Exception) -> Exception:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import date as date_type
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.attendance.records import Mark, Sighting, Status
@@ -32,6 +33,12 @@ async def replace_day(
     marked = [asdict(mark) | {"date": date, "cameras": list(mark.cameras)} for mark in marks if mark.person in present]
     if marked:
         await connection.execute(marks_table.insert(), marked)
+
+
+async def days(connection: AsyncConnection) -> list[date_type]:
+    """The local dates that have sightings or marks, in order."""
+    query = union(select(sightings_table.c.date), select(marks_table.c.date))
+    return sorted(date_type.fromisoformat(day) for day in (await connection.execute(query)).scalars())
 
 
 async def marks_of(connection: AsyncConnection, date: str) -> list[Mark]:

@@ -67,10 +67,10 @@ async def open_database(url: str, *, read_only: bool = False) -> AsyncIterator[D
                 _prepare_file(Path(name), read_only)
             if not read_only:
                 await _migrate(parsed, name)
-            reader = await _engine(stack, parsed, begin="BEGIN", query_only=True)
+            reader = _engine(stack, parsed, begin="BEGIN", query_only=True)
             async with reader.connect() as connection:
                 await connection.run_sync(schema.verify, name)
-            writer = None if read_only else await _engine(stack, parsed, begin="BEGIN IMMEDIATE")
+            writer = None if read_only else _engine(stack, parsed, begin="BEGIN IMMEDIATE")
         yield Database(name, reader, writer)
 
 
@@ -103,17 +103,26 @@ def _prepare_file(file: Path, read_only: bool) -> None:
         ) from None
 
 
-async def _engine(
-    stack: AsyncExitStack, url: URL, *, begin: str, query_only: bool = False, foreign_keys: bool = True
+def _engine(
+    stack: AsyncExitStack, url: URL, *, begin: str, query_only: bool = False, migrating: bool = False
 ) -> AsyncEngine:
     """An engine that is disposed of with `stack`."""
     if url.get_backend_name() != "sqlite":
         engine = create_async_engine(url, hide_parameters=True)
         stack.push_async_callback(engine.dispose)
         return engine
-    options: dict[str, Any] = {"pool_timeout": 60} if query_only else {"poolclass": NullPool}
-    if not query_only and foreign_keys:
+    options: dict[str, Any] = {"pool_timeout": 60}
+    pragmas = ["synchronous=FULL", "secure_delete=ON", "foreign_keys=ON"]
+    if query_only:
+        pragmas += ["query_only=ON"]
+    elif migrating:
+        # Batch mode replaces a table by a changed copy: what refers to it, keys and triggers, must not notice.
+        # Keys are checked at the end (https://www.sqlite.org/lang_altertable.html, "Making Other Kinds").
+        options = {"poolclass": NullPool}
+        pragmas += ["journal_mode=WAL", "foreign_keys=OFF", "legacy_alter_table=ON"]
+    else:
         options = {"pool_size": 1, "max_overflow": 0}
+        pragmas += ["journal_mode=WAL"]
     engine = create_async_engine(
         url, hide_parameters=True, connect_args={"isolation_level": None, "timeout": BUSY_SECONDS}, **options
     )
@@ -121,8 +130,6 @@ async def _engine(
     @event.listens_for(engine.sync_engine, "connect")
     def configure(connection: Any, record: Any) -> None:
         cursor = connection.cursor()
-        pragmas = ["synchronous=FULL", "secure_delete=ON", f"foreign_keys={'ON' if foreign_keys else 'OFF'}"]
-        pragmas.append("query_only=ON" if query_only else "journal_mode=WAL")
         for pragma in pragmas:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
@@ -138,8 +145,7 @@ async def _engine(
 async def _migrate(url: URL, name: str) -> None:
     """Brings the schema up to date in one transaction, so that a killed migration leaves the old schema."""
     async with AsyncExitStack() as stack:
-        # Altering a table by copying it (batch mode) must not fire its foreign keys: they are checked at the end.
-        engine = await _engine(stack, url, begin="BEGIN IMMEDIATE", foreign_keys=False)
+        engine = _engine(stack, url, begin="BEGIN IMMEDIATE", migrating=True)
         async with engine.begin() as connection:
             found = await connection.run_sync(schema.revision, name)
             if found == schema.HEAD:

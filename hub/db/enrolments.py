@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import uuid6
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .dialects import insert
@@ -43,8 +43,9 @@ class EnrolmentImage:
 
 
 async def known(connection: AsyncConnection, person: str, model_id: str) -> set[str]:
-    """The SHA-256 of every photograph of the person that the model has judged."""
-    query = select(table.c.source_sha256).where(table.c.person == person, table.c.model_id == model_id)
+    """The SHA-256 of every photograph of the person that the model has judged, and whose embedding, if any, is kept."""
+    judged = or_(table.c.state == State.REFUSED, table.c.embedding.is_not(None))
+    query = select(table.c.source_sha256).where(table.c.person == person, table.c.model_id == model_id, judged)
     return set((await connection.execute(query)).scalars())
 
 
@@ -61,13 +62,11 @@ async def record(connection: AsyncConnection, *images: EnrolmentImage) -> None:
         )
 
 
-async def of_person(connection: AsyncConnection, person: str, model_id: str) -> list[EnrolmentImage]:
-    """Every photograph of the person that the model has judged, oldest first."""
-    query = (
-        select(table)
-        .where(table.c.person == person, table.c.model_id == model_id)
-        .order_by(table.c.created_at, table.c.source_sha256)
-    )
+async def of_person(connection: AsyncConnection, person: str, model_id: str | None = None) -> list[EnrolmentImage]:
+    """Every photograph of the person that the model, or any model, has judged, oldest first."""
+    query = select(table).where(table.c.person == person).order_by(table.c.created_at, table.c.source_sha256)
+    if model_id is not None:
+        query = query.where(table.c.model_id == model_id)
     return [
         EnrolmentImage(
             person=row.person,
@@ -94,6 +93,11 @@ async def accepted(connection: AsyncConnection, model_id: str) -> dict[str, npt.
     for row in await connection.execute(query):
         vectors.setdefault(row.person, []).append(row.embedding)
     return {person: np.stack(rows) for person, rows in vectors.items()}
+
+
+async def forget_embeddings(connection: AsyncConnection, person: str) -> None:
+    """Removes the embeddings of the person's photographs; which were looked at stays known."""
+    await connection.execute(update(table).where(table.c.person == person).values(embedding=None))
 
 
 async def forget(connection: AsyncConnection, person: str) -> None:

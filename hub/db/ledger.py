@@ -118,6 +118,10 @@ async def pending(connection: AsyncConnection, limit: int | None = None) -> list
     return [Pending(row[0], row[1], row[2], row[3], Kind(row[4]), *row[5:]) for row in await connection.execute(query)]
 
 
+async def count_pending(connection: AsyncConnection) -> int:
+    return int((await connection.execute(select(func.count()).select_from(frames).where(_PENDING))).scalar_one())
+
+
 @dataclass(frozen=True, slots=True)
 class Concluded:
     """What observations of a frame inherit from it."""

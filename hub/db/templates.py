@@ -14,7 +14,7 @@ from .dialects import insert
 from .gallery import version
 from .tables import templates as table
 
-__all__ = ["all", "holders", "remove", "replace", "version"]
+__all__ = ["all", "holders", "images", "remove", "replace", "version"]
 
 
 async def replace(
@@ -45,6 +45,12 @@ async def remove(connection: AsyncConnection, person: str) -> None:
 async def holders(connection: AsyncConnection) -> frozenset[str]:
     """Everybody who has a template of any model."""
     return frozenset((await connection.execute(select(table.c.person).distinct())).scalars())
+
+
+async def images(connection: AsyncConnection) -> dict[str, int]:
+    """How many images the newest template of each person rests on."""
+    query = select(table.c.person, table.c.images).order_by(table.c.person, table.c.updated_at)
+    return {row.person: row.images for row in await connection.execute(query)}
 
 
 async def all(  # noqa: A001

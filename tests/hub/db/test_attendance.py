@@ -1,0 +1,51 @@
+"""Conclusions are replaced day by day and come back exactly."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hub.attendance.records import Mark, Sighting, Status
+from hub.db import attendance, people
+from hub.db.engine import Database
+from hub.db.people import Person
+from tests.support.facts import at
+
+MONDAY, TUESDAY = "2026-11-23", "2026-11-24"
+SEEN = Sighting(at(1.000001), at(2), "door", "1", 3, 0.1 + 0.2, True, "crops/a.jpg")
+PRESENT = Mark(
+    "1", "maths", Status.LATE, 12, "seen at 9:12", at(1), at(2), 1, 0.7, ("door", "back"), 0.95, "crops/a.jpg", "3"
+)
+ABSENT = Mark("2", "maths", Status.NOT_OBSERVED, None, "thin", None, None, 0, None, (), 0.0, None, "3")
+
+
+async def test_conclusions_come_back_as_they_were(database: Database) -> None:
+    early = replace(SEEN, first=at(0), person="2", crop=None)
+    async with database.write() as connection:
+        await people.add(connection, Person("1", "Ada"), Person("2", "Bob"))
+        await attendance.replace_day(connection, MONDAY, [SEEN, early], [ABSENT, PRESENT])
+    async with database.read() as connection:
+        assert await attendance.sightings_of(connection, MONDAY) == [early, SEEN]
+        assert await attendance.marks_of(connection, MONDAY) == [PRESENT, ABSENT]
+        assert await attendance.marks_of(connection, TUESDAY) == []
+
+
+async def test_a_day_is_replaced_whole_and_alone(database: Database) -> None:
+    async with database.write() as connection:
+        await people.add(connection, Person("1", "Ada"), Person("2", "Bob"))
+        await attendance.replace_day(connection, MONDAY, [SEEN], [PRESENT])
+        await attendance.replace_day(connection, TUESDAY, [SEEN], [replace(PRESENT, lecture="art")])
+        await attendance.replace_day(connection, MONDAY, [], [ABSENT])
+        assert await attendance.sightings_of(connection, MONDAY) == []
+        assert await attendance.marks_of(connection, MONDAY) == [ABSENT]
+        assert await attendance.sightings_of(connection, TUESDAY) == [SEEN]
+        await attendance.drop_all(connection)
+        assert await attendance.sightings_of(connection, TUESDAY) == []
+        assert await attendance.marks_of(connection, TUESDAY) == []
+
+
+async def test_people_erased_meanwhile_are_left_out(database: Database) -> None:
+    async with database.write() as connection:
+        await people.add(connection, Person("2", "Bob"))
+        await attendance.replace_day(connection, MONDAY, [SEEN], [PRESENT, ABSENT])
+        assert await attendance.sightings_of(connection, MONDAY) == []
+        assert await attendance.marks_of(connection, MONDAY) == [ABSENT]

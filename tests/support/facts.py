@@ -1,0 +1,62 @@
+"""Short ways to write facts into a database, and a clock that tests set."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from hub.db.engine import Database, open_database
+from hub.inbox import Crop, FaceRecord, Inbox, open_inbox
+from hub.plugin import Box, Frame, Quality, SystemClock
+
+START = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+
+
+def at(seconds: float = 0) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+class SetClock(SystemClock):
+    """Shows `moment` until told otherwise."""
+
+    def __init__(self, moment: datetime = START) -> None:
+        self.moment = moment
+
+    def now(self) -> datetime:
+        return self.moment
+
+
+def url_of(folder: Path) -> str:
+    return f"sqlite:///{folder}/fras.db"
+
+
+@asynccontextmanager
+async def inbox_in(folder: Path) -> AsyncIterator[tuple[Database, Inbox]]:
+    async with (
+        open_database(url_of(folder)) as database,
+        open_inbox(database, folder / "inbox", SetClock()) as inbox,
+    ):
+        yield database, inbox
+
+
+def frame(seq: int = 0, *, epoch: int = 1, seconds: float | None = None, live: bool = False, **more: object) -> Frame:
+    moment = at(seq if seconds is None else seconds)
+    return Frame(epoch, seq, moment, f"image {epoch} {seq}".encode(), live, **more)  # type: ignore[arg-type]
+
+
+def face(person: str | None = None, score: float | None = 0.9, crop: Crop | None = None) -> FaceRecord:
+    return FaceRecord(
+        box=Box(1, 2, 30, 40),
+        detector_score=0.99,
+        quality=Quality(30, 120.5, 1, -2, 3),
+        person=person,
+        score=score,
+        margin=0.2,
+        threshold=0.6,
+        alone=person is not None,
+        model_id="model",
+        policy_version="1",
+        crop=crop,
+    )
