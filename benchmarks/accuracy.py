@@ -25,8 +25,8 @@ import numpy.typing as npt
 
 from hub.plugin import Face, Picture
 from plugins.recognizers.onnx_local import usable_cores
-from plugins.recognizers.onnx_local.installed import built, find_pack
-from plugins.recognizers.onnx_local.manifest import load
+from plugins.recognizers.onnx_local.installed import built, find_pack, model_id
+from plugins.recognizers.onnx_local.manifest import Manifest, Thresholds, load
 from plugins.recognizers.onnx_local.pack import assemble
 from plugins.recognizers.onnx_local.vision import Scaling, Vision
 
@@ -82,10 +82,9 @@ def embed(vision: Vision, paths: Sequence[Path], dimension: int) -> Photos:
     return Photos([path.parent.name for path in paths], plain, mirrored)
 
 
-def embeddings(pack: str, folder: Path, min_face: int, cache: Path) -> tuple[dict[str, Photos], str]:
-    """The three parts, and the pack's metric; computed once for each pack and `min_face`."""
+def embeddings(manifest: Manifest, folder: Path, min_face: int, cache: Path) -> dict[str, Photos]:
+    """The three parts; computed once for each pack and `min_face`."""
     models = cache / "models"
-    manifest = load(find_pack(pack, models))
     store = cache / f"{manifest.name}-{manifest.fingerprint}-{min_face}.npz"
     listed = {part: sorted(folder.glob(f"{part}/**/*.jpg")) for part in ("enrol", "probe", "strangers")}
     if not store.exists():
@@ -101,7 +100,7 @@ def embeddings(pack: str, folder: Path, min_face: int, cache: Path) -> tuple[dic
         return {
             part: Photos([path.parent.name for path in paths], saved[f"{part}_plain"], saved[f"{part}_mirrored"])
             for part, paths in listed.items()
-        }, manifest.embedder.metric
+        }
 
 
 def unit(rows: Rows) -> Rows:
@@ -115,6 +114,27 @@ def scores(probes: Rows, templates: Rows, metric: str) -> Rows:
     else:
         table = 1 - np.linalg.norm(probes[:, None] - templates[None], axis=2)
     return np.nan_to_num(np.asarray(table, np.float32), nan=-np.inf)
+
+
+def policy(genuine: Rows, right: npt.NDArray[np.int64], strangers: Rows, given: Thresholds) -> dict[str, Any]:
+    """TPIR and FPIR at a manifest's thresholds and margin."""
+
+    def accepted(table: Rows, least: float) -> npt.NDArray[np.bool_]:
+        ranked = np.sort(table, axis=1)
+        with np.errstate(invalid="ignore"):
+            return (ranked[:, -1] >= least) & (ranked[:, -1] - ranked[:, -2] >= given.margin)
+
+    found = genuine.argmax(axis=1) == right
+    result: dict[str, Any] = {}
+    for name, least in (("threshold", given.threshold), ("single_frame", given.single_frame)):
+        named = accepted(genuine, least)
+        result[f"manifest's {name}"] = {
+            "value": least,
+            "tpir": float((found & named).mean()),
+            "misnamed": float((~found & named).mean()),
+            "fpir": float(accepted(strangers, least).mean()),
+        }
+    return result
 
 
 def figures(genuine: Rows, right: npt.NDArray[np.int64], strangers: Rows) -> dict[str, Any]:
@@ -153,7 +173,8 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "fras-accuracy")
     options = parser.parse_args()
     options.cache.mkdir(parents=True, exist_ok=True)
-    parts, own = embeddings(options.pack, options.photos, options.min_face, options.cache)
+    manifest = load(find_pack(options.pack, options.cache / "models"))
+    parts = embeddings(manifest, options.photos, options.min_face, options.cache)
     people = sorted(set(parts["enrol"].people))
     right = np.array([people.index(person) for person in parts["probe"].people])
     missed = {part: photos.missed for part, photos in parts.items()}
@@ -167,11 +188,14 @@ def main() -> None:
                 if normalised and metric == "euclidean":
                     continue
                 name = f"{metric}, templates of {'normalised' if normalised else 'raw'}, probes {kind}"
-                results[name] = figures(scores(probe, gallery, metric), right, scores(strangers, gallery, metric))
+                tables = scores(probe, gallery, metric), right, scores(strangers, gallery, metric)
+                results[name] = figures(*tables)
+                if metric == manifest.embedder.metric:
+                    results[name] |= policy(*tables, manifest.thresholds)
                 print(f"\n{name}")
                 for key, value in results[name].items():
                     print(f"  {key:22} {value}")
-    print(json.dumps({"pack": options.pack, "metric": own, "missed": missed, "results": results}))
+    print(json.dumps({"pack": manifest.name, "model": model_id(manifest), "missed": missed, "results": results}))
 
 
 if __name__ == "__main__":

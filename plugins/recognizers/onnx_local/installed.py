@@ -98,6 +98,11 @@ def built(manifest: Manifest, models_folder: Path, report: Report) -> Path:
             _build(manifest, target, report)
             _verify(target)
             return target
+    except _DamagedError as damage:
+        raise NeedsHuman(
+            f"model pack {manifest.name}: {target.parent} does not keep what is written there ({damage})",
+            hint="check the disk",
+        ) from damage
     except OSError as error:
         raise NeedsHuman(
             f"model pack {manifest.name} cannot be built in {target.parent}: {error.strerror or error}",

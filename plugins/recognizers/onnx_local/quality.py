@@ -1,20 +1,21 @@
 """How well a face can be recognised: size, sharpness and pose.
 
-Pose assumes an average head far from the camera (scaled orthographic projection), turned first to the side and
-then up. In units of the distance of its eyes' centres, from the point between them, x to the picture's right, y
-down and z towards the camera, its nose is at (0, y, z) and its mouth at (0, y', z'). With the eye line turned level
+Pose assumes an average head far from the camera (scaled orthographic projection) that nods and then turns to the
+side. In units of the distance of its eyes' centres, from the point between them, x to the picture's right, y down
+and z towards the camera, its nose is at (0, y, z) and its mouth at (0, y', z'). With the eye line turned level, a
+picture shows
 
-    eye distance = cos(yaw)
-    nose         = (z sin(yaw), y cos(pitch) − z cos(yaw) sin(pitch)), the mouth likewise
+    eye distance  cos(yaw)
+    nose          ((y sin(pitch) + z cos(pitch)) sin(yaw), y cos(pitch) − z sin(pitch)), the mouth likewise
 
-so that tan(yaw) is the nose's sideways shift over z eye distances, and pitch follows from the ratio of the nose's
-drop to the mouth's (which cancels the face's length in part), or where there is no mouth from the nose's drop alone.
-People differ: expect errors of about 10 degrees, more for pitch, and use the angles as a gate only.
+so that the ratio of the nose's drop to the mouth's gives pitch (and a long face matters little), and then the
+nose's sideways shift gives yaw. Without a mouth yaw is had as of a level head, and pitch from the nose's drop alone.
+People differ: expect errors of about 10 degrees, 20 for pitch without a mouth, and use the angles as a gate only.
 """
 
 from __future__ import annotations
 
-from math import acos, atan2, cos, degrees, hypot, radians, sin
+from math import acos, atan2, copysign, cos, degrees, hypot, pi, sin
 from typing import Final
 
 import cv2
@@ -24,10 +25,10 @@ from hub.plugin import Box, Pixels, Quality
 from .stages import Points
 
 NOSE_TIP: Final = (0.55, 0.45)
-NOSE_BASE: Final = (0.74, 0.25)
+NOSE_BASE: Final = (0.77, 0.29)
 MOUTH: Final = (0.95, 0.10)
 """y and z. Heights are medians over near-frontal press photographs; depths follow the usual anthropometric tables
-(eyes 63 mm apart; nose tip 28, its base 16 and the corners of the mouth 6 mm in front of them)."""
+(eyes 63 mm apart; nose tip 28, its base 18 and the corners of the mouth 6 mm in front of them)."""
 
 
 def quality(box: Box, chip: Pixels, points: Points) -> Quality:
@@ -56,24 +57,26 @@ def pose(points: Points) -> tuple[float, float, float]:
         return x * cos(roll) + y * sin(roll), y * cos(roll) - x * sin(roll)
 
     across, drop = level(nose_x, nose_y)
-    height, depth = NOSE_TIP if len(points) == 5 else NOSE_BASE
-    yaw = atan2(across / depth, apart)
     if len(points) == 5:
         mouth = level(float(points[3:, 0].mean()), float(points[3:, 1].mean()))[1]
-        pitch = _pitch_by_ratio(drop, mouth, yaw)
+        pitch = _pitch_by_ratio(drop, mouth)
+        height, depth = NOSE_TIP
+        depth = max(height * sin(pitch) + depth * cos(pitch), depth / 2)
+        yaw = atan2(across / depth, apart)
     else:
-        pitch = _pitch_by_drop(drop * cos(yaw) / apart, height, depth * cos(yaw))
-    limit = radians(90)
-    return degrees(yaw), degrees(min(max(pitch, -limit), limit)), degrees(roll)
+        height, depth = NOSE_BASE
+        yaw = atan2(across / depth, apart)
+        pitch = _pitch_by_drop(drop * cos(yaw) / apart, height, depth)
+    return degrees(yaw), degrees(pitch), degrees(roll)
 
 
-def _pitch_by_ratio(nose: float, mouth: float, yaw: float) -> float:
-    """nose / mouth = (y − z c t) / (y' − z' c t), with c = cos(yaw) and t = tan(pitch)."""
+def _pitch_by_ratio(nose: float, mouth: float) -> float:
+    """nose / mouth = (y − z t) / (y' − z' t) with t = tan(pitch); within ±90 degrees."""
     (y, z), (y_mouth, z_mouth) = NOSE_TIP, MOUTH
-    return atan2(mouth * y - nose * y_mouth, (mouth * z - nose * z_mouth) * max(cos(yaw), 1e-6))
+    rise, run = mouth * y - nose * y_mouth, mouth * z - nose * z_mouth
+    return atan2(rise, run) if run > 0 else copysign(pi / 2, rise)
 
 
 def _pitch_by_drop(drop: float, y: float, z: float) -> float:
-    """drop = y cos(pitch) − z sin(pitch), in eye distances; the solution nearer to looking straight ahead."""
-    length, lean = hypot(y, z), atan2(z, y)
-    return acos(min(max(drop / length, -1.0), 1.0)) - lean
+    """drop = y cos(pitch) − z sin(pitch), in eye distances; of two solutions the one that looks further up."""
+    return min(acos(min(max(drop / hypot(y, z), -1.0), 1.0)) - atan2(z, y), pi / 2)
