@@ -31,7 +31,7 @@ class Calibration:
 
     `fpir` is the share of `trials` in which somebody not in the gallery would have been called somebody, `fnir`
     the share of `genuine` in which somebody in it would not have been called right, both at `thresholds`; None
-    without trials. `note` says in a sentence what this rests on.
+    without trials. `outliers` is the number of images left out. `note` says in a sentence what this rests on.
     """
 
     thresholds: Thresholds
@@ -41,6 +41,7 @@ class Calibration:
     fpir: float | None
     genuine: int
     fnir: float | None
+    outliers: int
     note: str
 
 
@@ -54,27 +55,31 @@ def calibrate(
     margin; fewer than 3 / `target_fpir` searches say too little, and the model's stands. `single_frame` is the
     same for a tenth of the target, or else keeps the model's distance from the threshold. False negatives:
     each image searches with itself left out of its person's template. Outliers among a person's images take no
-    part. The searches are not independent (several with one face), so the estimates are cautious neither way.
+    part, so `fnir` flatters where there are many. Searches with several images of one face are not independent:
+    the estimates are estimates.
     """
     people = {person: np.asarray(images) for person, images in sorted(embeddings.items()) if len(images)}
-    rivals, runners_up, own = _searches(people, metric, model.threshold) if len(people) > 1 else (np.zeros(0),) * 3
-    wrong = np.sort(rivals[~(rivals - runners_up < model.margin)])[::-1]
+    nothing = np.zeros(0)
+    found = _searches(people, metric, model.threshold) if len(people) > 1 else (nothing, nothing, nothing)
+    rivals, runners_up, own = found
+    wrong = np.sort(rivals[np.round(rivals - runners_up, 6) >= model.margin])[::-1]
     trials = len(rivals)
     measured = bool(trials >= RULE_OF_THREE / target_fpir)
     thresholds = model
     if measured:
-        threshold = _above(wrong, int(target_fpir * trials), model.threshold)
+        threshold = _above(wrong, math.floor(target_fpir * trials + 1e-9), model.threshold)
         single = threshold + (model.single_frame - model.threshold)
         if trials >= RULE_OF_THREE * STRICTER / target_fpir:
-            single = max(threshold, _above(wrong, int(target_fpir / STRICTER * trials), single))
+            single = max(threshold, _above(wrong, math.floor(target_fpir / STRICTER * trials + 1e-9), single))
         thresholds = Thresholds(threshold, round(single, DECIMALS), model.margin)
     tried = ~np.isnan(own)
-    found = (own[tried] >= thresholds.threshold) & (own[tried] - rivals[tried] >= thresholds.margin)
+    right = (own[tried] >= thresholds.threshold) & (np.round(own[tried] - rivals[tried], 6) >= thresholds.margin)
     genuine = int(tried.sum())
     fpir = float((wrong >= thresholds.threshold).sum() / trials) if trials else None
-    fnir = float(1 - found.mean()) if genuine else None
-    note = _note(measured, len(people), trials, target_fpir)
-    return Calibration(thresholds, measured, len(people), trials, fpir, genuine, fnir, note)
+    fnir = float(1 - right.mean()) if genuine else None
+    outliers = sum(map(len, people.values())) - trials if trials else 0
+    note = _note(measured, len(people), trials, outliers, target_fpir)
+    return Calibration(thresholds, measured, len(people), trials, fpir, genuine, fnir, outliers, note)
 
 
 def _searches(people: Mapping[str, npt.NDArray[Any]], metric: str, threshold: float) -> tuple[Scores, Scores, Scores]:
@@ -111,11 +116,11 @@ def _above(wrong: Scores, allowed: int, otherwise: float) -> float:
     return float(round(wrong[allowed] + 10**-DECIMALS, DECIMALS))
 
 
-def _note(measured: bool, people: int, trials: int, target: float) -> str:
-    searches = f"{trials} searches with images of {people} people"
+def _note(measured: bool, people: int, trials: int, outliers: int, target: float) -> str:
+    searches, rate = f"{trials} searches with images of {people} people", f"{target * 100:g} % false matches"
+    if outliers:
+        searches += f" ({outliers} that disagree with their person's others left out)"
     if measured:
-        return f"measured on {searches} for at most {target:.2%} false matches"
-    needed = int(np.ceil(RULE_OF_THREE / target))
-    return (
-        f"{searches} are too few to speak of {target:.2%} false matches ({needed} needed); the model's thresholds stand"
-    )
+        return f"measured on {searches} for at most {rate}"
+    needed = math.ceil(RULE_OF_THREE / target)
+    return f"{searches} are too few to speak of {rate} ({needed} needed); the model's thresholds stand"
