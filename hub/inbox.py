@@ -203,18 +203,20 @@ class Inbox:
         One transaction. A frame that was concluded before stays as it was; returns those that were not. Raises
         InboxFull or InboxUnavailable; then nothing is stored, and it may be tried again.
         """
+        first: dict[str, Conclusion] = {}
+        for conclusion in conclusions:
+            first.setdefault(conclusion.frame_id, conclusion)
         verdicts = [
             Verdict(done.frame_id, done.outcome, done.reason, len(done.observations), done.too_small)
-            for done in {done.frame_id: done for done in reversed(conclusions)}.values()
+            for done in first.values()
         ]
-        faces = {done.frame_id: done.observations for done in reversed(conclusions)}
         with _told():
             async with self._database.write() as connection:
                 frames = await ledger.conclude(connection, verdicts, self._clock.now())
-                await observations.add(connection, frames, {frame: faces[frame] for frame in frames})
+                await observations.add(connection, frames, {frame: first[frame].observations for frame in frames})
                 told = [_event(frames[verdict.frame_id], verdict) for verdict in verdicts if verdict.frame_id in frames]
                 await outbox.append(connection, "frame", *told)
-        await self._in_thread(self._spool.remove, [verdict.frame_id for verdict in verdicts])
+        await self._in_thread(self._spool.remove, list(first))
         return frozenset(frames)
 
     async def sweep(self) -> None:
