@@ -23,16 +23,16 @@ class OnnxLocal(EmbedderContract):
     @pytest.fixture
     def pictures(self, shared: Path) -> Sequence[Picture]:
         files = [next(file for file in sorted((shared / "data" / p).iterdir()) if file.is_file()) for p in PORTRAITS]
-        return [decode(file.read_bytes()) for file in files]
+        return [decode(file.read_bytes(), longest=480) for file in files]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first test that opens the pack builds it."""
+    return tmp_path_factory.mktemp("dlib")
 
 
 class TestDlib(OnnxLocal):
-    """The pack is built once, as the hub does on its first start."""
-
-    @pytest.fixture(scope="class")
-    def built(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        return tmp_path_factory.mktemp("dlib")
-
     @pytest.fixture
     def config(self, built: Path) -> Mapping[str, Any]:
         return {"pack": "dlib", "min_face": 80, "models_folder": str(built)}
