@@ -41,13 +41,13 @@ def marks(
 
     A last sighting well before the end is no evidence of leaving, so nobody is marked *left early*.
     """
-    cameras = set(watch.cameras)
+    earliest = lecture.start - rules.early
     seen: dict[str, list[Sighting]] = {person.id: [] for person in roster}
     for sighting in sightings:
-        if sighting.camera in cameras and sighting.person in seen:
-            opening = max(lecture.start - rules.early, (opens or {}).get(sighting.person, lecture.start - rules.early))
-            if sighting.last >= opening and sighting.first < lecture.end:
-                seen[sighting.person].append(sighting)
+        if sighting.last < earliest or sighting.first >= lecture.end or sighting.camera not in watch.cameras:
+            continue
+        if sighting.person in seen and sighting.last >= (opens or {}).get(sighting.person, earliest):
+            seen[sighting.person].append(sighting)
     decided = watch.complete or as_of >= lecture.end + rules.patience
     judge = _Judge(lecture, watch, rules, decided, zone)
     recognisable = {person.id for person in roster if person.recognisable}
@@ -59,6 +59,7 @@ class _Judge:
         self.lecture = lecture
         self.watch = watch
         self.rules = rules
+        self.rule_version = rules.version
         self.decided = decided
         self.zone = zone
 
@@ -93,7 +94,7 @@ class _Judge:
             cameras=tuple(sorted({s.camera for s in evidence})),
             coverage=self.watch.share,
             crop=best.crop if best else None,
-            rule_version=self.rules.version,
+            rule_version=self.rule_version,
         )
 
     def _came(self, confirmed: Sequence[Sighting]) -> tuple[Status, int | None, str]:

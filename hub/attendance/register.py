@@ -86,7 +86,9 @@ def facts_of(day: date, weekly: Iterable[Weekly], zone: ZoneInfo, rules: Rules) 
 
 def conclusions(sightings: Iterable[Sighting], marks: Iterable[Mark]) -> bytes:
     """Sightings and marks of a day as UTF-8 JSON that is the same, byte for byte, for the same conclusions."""
-    return canonical(Register((), tuple(sorted(sightings, key=_place)), tuple(sorted(marks, key=lambda m: (m.lecture, m.person)))))
+    return canonical(
+        Register((), tuple(sorted(sightings, key=_place)), tuple(sorted(marks, key=lambda m: (m.lecture, m.person))))
+    )
 
 
 def canonical(register: Register) -> bytes:
