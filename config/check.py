@@ -59,7 +59,7 @@ def check(
     try:
         return Checked(dict(vol.Schema(dict(schema))(mine)))
     except vol.MultipleInvalid as error:
-        errors = list(error.errors)
+        errors = sorted(error.errors, key=lambda error: [str(key) for key in error.path])
     except Exception as error:  # a plugin's validator may raise anything; the check must go on
         message = f"Invalid config for {name!r}: its options cannot be checked ({type(error).__name__})"
         hint = f"report this to the author of {name!r}"

@@ -1,7 +1,8 @@
-"""Scalars by the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema).
+"""Scalars: null, true, false and numbers as JSON writes them; everything else is text.
 
 PyYAML follows YAML 1.1, where `start: 10:00` is the number 600 while `start: 09:00` is text, `room: 010` is 8, and
-`class: no` is false. Here only numbers look like numbers and only true and false like true and false.
+`class: no` is false. This is the JSON schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#102-json-schema), with the
+core schema's spellings of null and true, and text where it would refuse.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ DEEPEST = 40
 _PATTERNS = (
     ("null", r"~|null|Null|NULL|", "~nN"),
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
-    ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", "-+.0123456789"),
+    ("int", r"-?(?:0|[1-9][0-9]*)", "-0123456789"),
+    ("float", r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", "-0123456789"),
     ("merge", r"<<", "<"),
 )
 _LONGEST_NUMBER = 18
 
 
 class Loader(yaml.SafeLoader):
-    """PyYAML's composer with the scalars of YAML 1.2 and a bound on nesting. Only composes."""
+    """PyYAML's composer with these scalars and a bound on nesting. Only composes."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
     levels = 0
@@ -72,9 +73,8 @@ def value_of(node: yaml.ScalarNode) -> str | int | float | bool | None:
 def _integer(text: str) -> int:
     if len(text) > _LONGEST_NUMBER:
         raise ValueError("a number of this length is not kept exactly; put it in quotes")
-    base = {"0o": 8, "0x": 16}.get(text[:2], 10)
     try:
-        return int(text[2:] if base != 10 else text, base)
+        return int(text)
     except ValueError:
         raise ValueError("not a whole number; write digits") from None
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 import voluptuous as vol
 from voluptuous_openapi import UNSUPPORTED, OpenApiVersion, convert
@@ -79,16 +79,20 @@ def _described(marker: Any, option: dict[str, Any]) -> dict[str, Any]:
 def _option(validator: Any) -> dict[str, Any]:
     try:
         option = convert(validator, custom_serializer=_own, openapi_version=OpenApiVersion.V3_1)
-    except Exception:  # a validator of a plugin that the library cannot express
+        plain: dict[str, Any] = json.loads(json.dumps(option, allow_nan=False))
+    except Exception:  # a validator of a plugin that cannot be expressed
         return {}
-    return option if _is_json(option) else {}
+    return plain
 
 
 def _own(validator: Any) -> Any:
-    if isinstance(validator, Validator):
-        return dict(validator.json_schema)
-    if isinstance(validator, Mapping):
-        return _object(validator)
+    match validator:
+        case Validator():
+            return dict(validator.json_schema)
+        case vol.In():
+            return {"enum": sorted(cast("Iterable[Any]", validator.container), key=str)}
+        case Mapping():
+            return _object(validator)
     return UNSUPPORTED
 
 

@@ -38,8 +38,7 @@ class _Reading:
         school = self.school(sections)
         http = self.checked(schemas.HTTP, sections.get("http", {}), ("http",))
         policy = self.policy(sections.get("policy", {}))
-        recognizer = self.part("recognizer", sections.get("recognizer"), ("recognizer",))
-        storage = self.part("storage", sections.get("storage"), ("storage",))
+        recognizer, storage = self.only("recognizer", sections), self.only("storage", sections)
         cameras = [
             self.part("camera", options, ("cameras", index))
             for index, options in enumerate(sections.get("cameras", []))
@@ -107,10 +106,12 @@ class _Reading:
             self.report(problem_at(self.document, ("policy", "single_frame"), message, hint))
         return policy
 
+    def only(self, kind: Kind, sections: Mapping[str, Any]) -> dict[str, Any]:
+        """The one part of this kind; its section is called like the kind."""
+        return self.part(kind, sections[kind], (kind,)) if kind in sections else {}
+
     def part(self, kind: Kind, options: Any, keys: Keys) -> dict[str, Any]:
         """A plugin's section: the hub's options and the plugin's, those that are valid."""
-        if options is None and keys not in self.document.places:
-            return {}
         platform = options.get("platform") if isinstance(options, Mapping) else None
         schema = schemas.PARTS[kind]
         if not isinstance(platform, str):

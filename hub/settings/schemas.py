@@ -62,6 +62,13 @@ def _jurisdiction(value: Any) -> str:
     return value
 
 
+def _label(value: Any) -> str:
+    return str(text(str(value) if isinstance(value, int) and not isinstance(value, bool) else value))
+
+
+label = Validator(_label, {"type": ["string", "integer"], "minLength": 1})
+"""What people call a room or a class: text, or a whole number (`room: 101`), which YAML gives as written."""
+
 days = Validator(
     _days,
     {
@@ -105,7 +112,7 @@ PLATFORM = {vol.Required("platform", description="The plugin's name"): text}
 CAMERA = {
     **PLATFORM,
     vol.Required("id", description="Names the camera for ever: its facts are stored under it"): slug,
-    vol.Required("room", description="The room it watches, as in the timetable"): text,
+    vol.Required("room", description="The room it watches, as in the timetable"): label,
 }
 
 KEEP: dict[Any, Any] = {
@@ -143,9 +150,9 @@ RULES = {
 ATTENDANCE = {**RULES, vol.Optional("timetable", default=list, description="The weekly lectures"): list}
 
 LECTURE = {
-    vol.Required("class"): text,
-    vol.Required("lecture"): text,
-    vol.Required("room"): text,
+    vol.Required("class"): label,
+    vol.Required("lecture"): label,
+    vol.Required("room"): label,
     vol.Required("days"): days,
     vol.Required("start"): time_of_day,
     vol.Required("end"): time_of_day,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -30,9 +31,15 @@ def zone_name(value: object) -> str:
         try:
             zone(value)
         except ValueError:
-            hint = suggestion(value, available_timezones(), "write auto, or a name such as Europe/Berlin")
+            hint = suggestion(value, _names(), "write auto, or a name such as Europe/Berlin")
             raise vol.ValueInvalid(f"not a time zone; {hint}") from None
     return value
+
+
+@cache
+def _names() -> frozenset[str]:
+    """Kept, because asking opens hundreds of files."""
+    return frozenset(available_timezones())
 
 
 def machine_zone(environ: Mapping[str, str], etc: Path = Path("/etc")) -> ZoneInfo | None:

@@ -34,7 +34,7 @@ def explodes(value: Any) -> Any:
 SCHEMAS: dict[tuple[Kind, str], dict[Any, Any]] = {
     ("camera", "folder"): {
         vol.Required("path", description="the folder"): text,
-        vol.Optional("mode", default="watch"): vol.In(["once", "loop", "watch"]),
+        vol.Optional("mode", default="watch"): vol.In(("once", "loop", "watch")),
         vol.Optional("every"): duration,
     },
     ("camera", "rtsp"): {
@@ -42,6 +42,8 @@ SCHEMAS: dict[tuple[Kind, str], dict[Any, Any]] = {
         vol.Optional("password"): vol.All(str, no_friday),
         vol.Optional("port"): int,
         vol.Optional("audio"): bool,
+        vol.Optional("format"): str,
+        vol.Optional("transport"): vol.In({"tcp", "udp"}),
         vol.Optional("crop"): {vol.Required("left"): int, vol.Optional("zones"): [{vol.Required("name"): str}]},
         vol.Optional("odd"): explodes,
     },
