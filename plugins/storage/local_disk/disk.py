@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,6 +15,8 @@ SEGMENT = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 UNFINISHED = "+"
 """Begins the name of a file that is being written; no key can contain it."""
 RETRIES = 10
+NOTHING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
+"""How the system says that a path leads to no file without following links."""
 
 
 def parts_of(key: str) -> Sequence[str]:
@@ -48,10 +51,22 @@ class Disk:
         return None
 
     def get(self, parts: Sequence[str]) -> bytes:
-        with self._folder(parts[:-1]) as folder:
-            file = os.open(parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-            with os.fdopen(file, "rb") as reader:
+        """Raises FileNotFoundError for whatever is no file of ours: folders, links, what lies behind them."""
+        try:
+            with self._folder(parts[:-1]) as folder:
+                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+                file = os.open(parts[-1], flags, dir_fd=folder)
+        except OSError as error:
+            if error.errno in NOTHING:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from None
+            raise
+        try:
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            with open(file, "rb", closefd=False) as reader:
                 return reader.read()
+        finally:
+            os.close(file)
 
     def names(self, folder: str) -> list[str]:
         """What is in `folder` (with its final slash, "" for the root): files, and folders with a final slash."""
@@ -74,10 +89,8 @@ class Disk:
             for depth in range(len(parts) - 1, 0, -1):
                 with self._folder(parts[: depth - 1]) as folder:
                     os.rmdir(parts[depth - 1], dir_fd=folder)
-        except FileNotFoundError:
-            return
         except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            if error.errno not in NOTHING | {errno.ENOTEMPTY, errno.EEXIST, errno.EISDIR}:
                 raise
 
     def _put(self, parts: Sequence[str], data: bytes) -> None:

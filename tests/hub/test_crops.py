@@ -1,0 +1,114 @@
+"""Crops: in storage before their row, gone when their time is over, never forgotten in storage."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest_asyncio
+from sqlalchemy import text
+
+from hub.attendance.records import Sighting
+from hub.crops import GRACE, Crop, Crops
+from hub.db import attendance, observations, people
+from hub.db.engine import Database
+from hub.db.people import Person
+from hub.inbox import Conclusion, Inbox, Outcome
+from hub.plugin import Storage
+from tests.support.disks import local_disk
+from tests.support.facts import SetClock, at, face, frame, inbox_in
+
+KEEP = timedelta(days=30)
+
+
+@dataclass
+class Scene:
+    database: Database
+    inbox: Inbox
+    storage: Storage
+    clock: SetClock
+    crops: Crops
+
+    async def observed(self, seq: int, person: str = "1") -> Crop:
+        accepted = await self.inbox.accept("door", frame(seq))
+        crop = await self.crops.put(f"crop {seq}".encode(), at(seq))
+        await self.inbox.conclude([Conclusion(accepted.frame_id, Outcome.RECOGNISED, "", (face(person, crop=crop),))])
+        return crop
+
+    async def stored(self) -> list[str]:
+        return [key async for key in self.storage.list()]
+
+    async def pointers(self) -> list[str | None]:
+        async with self.database.read() as connection:
+            return [seen.crop for seen in await observations.between(connection, at(0), at(100))]
+
+    async def rows(self) -> int:
+        async with self.database.read() as connection:
+            return int((await connection.execute(text("SELECT count(*) FROM crops"))).scalar_one())
+
+
+@pytest_asyncio.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    async with inbox_in(tmp_path) as (database, inbox), local_disk(tmp_path) as storage:
+        async with database.write() as connection:
+            await people.add(connection, Person("1", "Ada"), Person("2", "Bob"))
+        clock = SetClock()
+        yield Scene(database, inbox, storage, clock, Crops(database, storage, clock, KEEP))
+
+
+async def test_a_crop_is_stored_without_names_until_its_time_is_over(scene: Scene) -> None:
+    crop = await scene.crops.put(b"jpeg", at(-86400))
+    assert crop.key.startswith("crops/2026-11-22/")
+    assert (crop.created_at, crop.expires_at) == (at(0), at(0) + KEEP)
+    assert await scene.storage.get(crop.key) == b"jpeg"
+    assert (await scene.crops.put(b"jpeg", at(-86400))).key != crop.key
+
+
+async def test_retention_takes_crops_and_leaves_observations(scene: Scene) -> None:
+    old = await scene.observed(1)
+    async with scene.database.write() as connection:
+        seen = Sighting(at(1), at(1), "door", "1", 1, 0.9, True, old.key)
+        await attendance.replace_day(connection, "2026-11-23", [seen], [])
+    scene.clock.moment += timedelta(days=1)
+    new = await scene.observed(2)
+    assert await scene.crops.sweep() == 0
+    scene.clock.moment = old.expires_at
+    assert await scene.crops.sweep() == 1
+    assert await scene.stored() == [new.key]
+    assert await scene.pointers() == [None, new.key]
+    assert await scene.rows() == 1
+    async with scene.database.read() as connection:
+        (sighting,) = await attendance.sightings_of(connection, "2026-11-23")
+    assert sighting.crop is None
+    assert await scene.crops.sweep() == 0
+
+
+async def test_orphans_go_once_their_row_can_no_longer_come(scene: Scene) -> None:
+    kept = await scene.observed(1)
+    orphan = await scene.crops.put(b"its hub was killed here", at(2))
+    await scene.storage.put("crops/notes.txt", b"somebody else's")
+    await scene.storage.put("enrolment/chip.png", b"not evidence")
+    assert await scene.crops.sweep_orphans() == 0
+    scene.clock.moment += GRACE + timedelta(seconds=1)
+    fresh = await scene.crops.put(b"its row is on its way", at(3))
+    assert await scene.crops.sweep_orphans() == 1
+    assert await scene.stored() == sorted([kept.key, fresh.key, "crops/notes.txt", "enrolment/chip.png"])
+    assert orphan.key not in await scene.stored()
+
+
+async def test_a_crash_between_storage_and_row_is_finished_by_the_next_sweep(scene: Scene) -> None:
+    crop = await scene.observed(1)
+    await scene.storage.delete(crop.key)
+    scene.clock.moment = crop.expires_at
+    assert await scene.crops.sweep() == 1
+    assert await scene.rows() == 0
+
+
+async def test_forgetting_somebody_takes_only_their_crops(scene: Scene) -> None:
+    await scene.observed(1, "1")
+    other = await scene.observed(2, "2")
+    assert await scene.crops.forget("1") == 1
+    assert await scene.stored() == [other.key]
+    assert await scene.pointers() == [None, other.key]
