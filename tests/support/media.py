@@ -13,6 +13,8 @@ import numpy as np
 
 from hub.plugin import Pixels
 
+_QUICKLY = {"libx264": {"preset": "ultrafast"}, "libvpx": {"deadline": "realtime", "cpu-used": "8"}}
+
 
 def scene(width: int = 64, height: int = 48, seed: int = 0) -> Pixels:
     """Smooth coloured blobs: no two corners alike, and easy on lossy codecs."""
@@ -66,7 +68,7 @@ def video(path: Path, frames: Sequence[Pixels], *, rate: int = 10, codec: str = 
     with av.open(str(path), "w", options=options) as container:
         if created:
             container.metadata["creation_time"] = created
-        stream = container.add_stream(codec, rate=rate)
+        stream: Any = container.add_stream(codec, rate=rate, options=_QUICKLY.get(codec, {}))
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = "yuv420p"
         stream.bit_rate = 2_000_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -83,10 +84,11 @@ def _below(
         for entry in entries:
             if entry.name.startswith(".") or entry.name in _NOT_OURS:
                 continue
-            if entry.is_dir():
-                folders.append(entry.name)
-            elif entry.is_file():
-                files.append(entry.name)
+            with suppress(OSError):  # a link to itself
+                if entry.is_dir():
+                    folders.append(entry.name)
+                elif entry.is_file():
+                    files.append(entry.name)
     files.sort(key=natural_key)
     for name in files:
         yield folder / name

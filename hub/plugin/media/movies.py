@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
 from fractions import Fraction
 from pathlib import Path
@@ -37,7 +39,7 @@ def movie(path: Path, *, every: timedelta | None = None) -> Generator[tuple[time
     With `every`, the first frame and then one a stretch of `every` of video time; the others are decoded, since
     later ones build on them, but not converted. Packets that cannot be decoded are left out. Raises Unreadable
     when nothing can be decoded, and after the last good frame when the video ends before it should; OSError when
-    the file cannot be opened. Exhausting or closing the iterator closes the file.
+    the file cannot be opened or its disk fails. Exhausting or closing the iterator closes the file.
     """
     with path.open("rb") as file, _opened(file) as container:
         stream = _video(container)
@@ -58,12 +60,10 @@ def movie(path: Path, *, every: timedelta | None = None) -> Generator[tuple[time
 
 def recorded_at(path: Path, zone: tzinfo, *, file_time: datetime, now: datetime) -> datetime:
     """When the video at `path` begins, UTC: what its container says, else `file_time`. Never raises."""
-    import av
-
     try:
         with path.open("rb") as file, _opened(file) as container:
             said = [container.metadata.get(key) for key in ("com.apple.quicktime.creationdate", "creation_time")]
-    except (Unreadable, OSError, av.FFmpegError):
+    except (Unreadable, OSError):
         return file_time.astimezone(UTC)
     for text in filter(None, said):
         try:
@@ -81,11 +81,24 @@ def _opened(file: Any) -> InputContainer:
     import av
 
     options = {"format_whitelist": _FORMATS}
-    try:
+    with _explained("not a video that can be read, or its beginning or index is missing"):
         container: InputContainer = av.open(file, "r", options=options, buffer_size=1 << 18, metadata_errors="replace")
-    except av.FFmpegError as problem:
-        raise Unreadable("not a video that can be read, or its beginning or index is missing") from problem
     return container
+
+
+@contextmanager
+def _explained(reason: str) -> Iterator[None]:
+    """FFmpeg's errors as Unreadable; a disk's or network's remain OSError, for they may pass."""
+    import av
+
+    try:
+        yield
+    except av.FFmpegError as problem:
+        raise Unreadable(reason) from problem
+    except OSError as problem:
+        if problem.errno == errno.EINVAL:  # FFmpeg followed a damaged offset to before the beginning
+            raise Unreadable(reason) from problem
+        raise
 
 
 def _video(container: InputContainer) -> VideoStream:
@@ -139,16 +152,13 @@ def _frames(container: InputContainer, stream: VideoStream) -> Iterator[tuple[ti
 
 
 def _packets(container: InputContainer) -> Iterator[Any]:
-    import av
-
     packets = container.demux()
     while True:
-        try:
-            yield next(packets)
-        except StopIteration:
+        with _explained("the video cannot be read to its end"):
+            packet = next(packets, None)
+        if packet is None:
             return
-        except av.FFmpegError as problem:
-            raise Unreadable("the video cannot be read to its end") from problem
+        yield packet
 
 
 def _end(container: InputContainer) -> Fraction:

@@ -190,7 +190,7 @@ class FolderCamera:
             self._report(found.key, f"a file could not be read completely: {problem}")
             await self._finish(found, last)
         except OSError as problem:
-            self._report(found.key, f"a file cannot be opened: {problem.strerror}")
+            self._report(found.key, f"a file cannot be read: {problem.strerror}")
             return  # and try again in the next pass
         self._seen.add(found.key)
 

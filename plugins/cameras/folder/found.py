@@ -50,10 +50,10 @@ class Found:
 
 def find(root: Path, on_error: Callable[[OSError], None]) -> Iterator[Found]:
     """Every file below `root`, or `root` itself; those that vanish meanwhile are left out. Raises as `walk`."""
+    above = len(os.path.join(root if root.is_dir() else root.parent, ""))  # noqa: PTH118 Path drops the final slash
     for path in walk(root, on_error):
         try:
             status = path.stat()
         except OSError:
             continue
-        name = path.name if path == root else path.relative_to(root).as_posix()
-        yield Found(path, name, status.st_size, status.st_mtime_ns)
+        yield Found(path, os.fspath(path)[above:].replace(os.sep, "/"), status.st_size, status.st_mtime_ns)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import voluptuous as vol
 
@@ -184,6 +187,35 @@ async def test_the_ledger_is_asked_in_batches(root: Path) -> None:
     ledger.asked.clear()
     assert await once(root, ledger) == []
     assert ledger.asked == [256, 256, 88]
+
+
+@pytest.fixture
+def quick_root(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: making many files on a disk is slow."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as folder:
+        yield Path(folder) / "incoming"
+
+
+@pytest.mark.slow
+async def test_a_hundred_thousand_files(quick_root: Path) -> None:
+    """The first frame needs no look into the others, a restart none into any; memory stays bounded."""
+    root = quick_root
+    root.mkdir()
+    for number in range(100_000):
+        os.close(os.open(f"{root}/img{number}.jpg", os.O_CREAT | os.O_WRONLY))
+    process = psutil.Process()
+    before = process.memory_info().rss
+    ledger = Ledger()
+    async with folder_camera(root, ledger, mode="once") as camera:
+        assert origins(await taken(camera, ledger, most=300))[-1] == "img299.jpg"
+    assert ledger.asked == [256, 256]
+    assert process.memory_info().rss - before < 100_000_000
+    ledger.everything = True
+    started = time.process_time()
+    assert await once(root, ledger) == []
+    assert time.process_time() - started < 15
+    assert process.memory_info().rss - before < 100_000_000
 
 
 async def test_pace(root: Path) -> None:
