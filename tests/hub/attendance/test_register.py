@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hub.attendance.records import Observation, Rules, Status
-from hub.attendance.register import canonical, facts_of, register
+from hub.attendance.register import canonical, conclusions, facts_of, register
 from hub.attendance.timetable import Weekly
 from tests.support.school import ART, BERLIN, MATHS, MONDAY, MUCH_LATER, PEOPLE, PHYSICS, ROOMS, at, every, saw, taken
 
@@ -150,3 +150,15 @@ def test_a_day_asked_for_twice_is_the_same_day() -> None:
 
 def test_nothing_in_nothing_out() -> None:
     assert canonical(taken([], {}, weekly=[], people=[])) == b'{"lectures":[],"marks":[],"sightings":[]}'
+
+
+@given(facts, shuffles)
+def test_conclusions_are_compared_whatever_order_a_database_gives_them_in(
+    observations: list[Observation], chance: random.Random
+) -> None:
+    drawn = taken(observations)
+    sightings, marks = list(drawn.sightings), list(drawn.marks)
+    chance.shuffle(sightings)
+    chance.shuffle(marks)
+    assert conclusions(sightings, marks) == conclusions(drawn.sightings, drawn.marks)
+    assert conclusions(sightings, marks[1:]) != conclusions(drawn.sightings, drawn.marks)
