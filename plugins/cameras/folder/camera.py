@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,8 @@ POLL: Final = 2.0
 """Seconds between two looks at a watched folder, as long as a look takes less than a tenth of that."""
 
 SLOWEST_POLL: Final = 60.0
+
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 SETTLED: Final = 2.0
 SETTLED_MOVIE: Final = 30.0
@@ -68,6 +70,9 @@ class FolderCamera:
         self._waiting: dict[int, float] = {}
         """Keys of files that may still be written, with the monotonic time they were first seen."""
         self._reported: set[int] = set()
+        self._latest = _NEVER
+        """Capture time of the latest frame so far."""
+        self._watched_until = _NEVER
         self._last_handed_on = -float("inf")
         self._listing_took = 0.0
 
@@ -105,30 +110,32 @@ class FolderCamera:
                 await self._clock.sleep(POLL)
 
     async def _pass(self) -> AsyncGenerator[CameraEvent, None]:
-        """Every new frame of the folder; then, if there were any, a heartbeat at the latest."""
-        latest: datetime | None = None
+        """Every new frame of the folder; then a heartbeat at the latest, but not beyond images still being written."""
         present: set[int] = set()
+        coming: list[datetime] = []
         listing = find(self._root, self._report_folder)
         self._listing_took = 0.0
         while batch := await self._next(listing):
             present.update(found.key for found in batch)
-            new = [found for found in batch if found.key not in self._seen and self._settled(found)]
+            new = [found for found in batch if found.key not in self._seen and self._settled(found, coming)]
             last = [number for found in new if (number := self._finished.last(found.key)) is not None]
             held = await self._held([*(found.key for found in new), *last])
             for found in new:
                 if self._known(found, held):
                     self._seen.add(found.key)
-                else:
-                    async with aclosing(self._frames(found, found.key in held)) as events:
-                        async for frame in events:
-                            await self._pace()
-                            latest = max(latest or frame.captured_at, frame.captured_at)
-                            yield frame
-        self._seen &= present
+                    continue
+                async with aclosing(self._frames(found, found.key in held)) as events:
+                    async for frame in events:
+                        await self._pace()
+                        self._latest = max(self._latest, frame.captured_at)
+                        yield frame
         open_cases = present - self._seen
+        self._seen &= present
         self._waiting = {key: since for key, since in self._waiting.items() if key in open_cases}
-        if latest is not None:
-            yield Heartbeat(latest)
+        until = min([self._latest, *coming])
+        if until > self._watched_until:
+            self._watched_until = until
+            yield Heartbeat(until)
 
     async def _next(self, listing: Iterator[Found]) -> list[Found]:
         started = self._clock.monotonic()
@@ -152,15 +159,23 @@ class FolderCamera:
         one_frame = suffix in STILL_SUFFIXES and suffix != ".gif"
         return found.key in held and (one_frame or self._finished.last(found.key) in held)
 
-    def _settled(self, found: Found) -> bool:
-        """Whether nobody seems to be writing it any more; asked while watching."""
+    def _settled(self, found: Found, coming: list[datetime]) -> bool:
+        """Whether nobody seems to be writing it any more; asked while watching. An image still written is `coming`.
+
+        A video being written is not: its frames are later than those of the recorder's last video.
+        """
         if self._mode != "watch":
             return True
-        needed = SETTLED_MOVIE if found.path.suffix.lower() in MOVIE_SUFFIXES else SETTLED
+        is_movie = found.path.suffix.lower() in MOVIE_SUFFIXES
+        needed = SETTLED_MOVIE if is_movie else SETTLED
         if (self._clock.now() - found.file_time).total_seconds() >= needed:
             return True
         now = self._clock.monotonic()
-        return now - self._waiting.setdefault(found.key, now) >= needed
+        if now - self._waiting.setdefault(found.key, now) >= needed:
+            return True
+        if not is_movie:
+            coming.append(found.file_time)
+        return False
 
     async def _frames(self, found: Found, resuming: bool) -> AsyncGenerator[Frame, None]:
         """The frames of one file, less those at its beginning that the ledger holds when `resuming`."""

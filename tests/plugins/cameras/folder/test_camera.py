@@ -297,6 +297,24 @@ async def test_watch_takes_what_is_there_and_what_arrives(root: Path) -> None:
     assert [type(event) for event in events] == [Frame, Heartbeat] * 3
 
 
+async def test_a_heartbeat_waits_for_images_still_being_written(root: Path) -> None:
+    """One image a second: there is always one that is not settled yet, and the watermark still follows."""
+    steps = [lambda clock, n=n: put(root / f"{n}.jpg", when=clock.now() - timedelta(seconds=0.5)) for n in range(5)]
+    events = await watched(root, [*steps, nothing, nothing])
+    assert origins(events) == [f"{n}.jpg" for n in range(5)]
+    captured = [frame.captured_at for frame in frames(events)]
+    assert [event.until for event in events if isinstance(event, Heartbeat)] == captured
+    for position, event in enumerate(events):
+        if isinstance(event, Heartbeat):
+            assert all(frame.captured_at > event.until for frame in frames(events[position:]))
+
+
+async def test_a_late_image_does_not_turn_the_heartbeat_back(root: Path) -> None:
+    put(root / "new.jpg")
+    late = [lambda clock: put(root / "old.jpg", when=LONG_AGO - timedelta(days=1)), nothing]
+    assert [type(event) for event in await watched(root, late)] == [Frame, Heartbeat, Frame]
+
+
 async def test_watch_leaves_a_file_alone_while_it_is_written(root: Path) -> None:
     data = image_file(scene(200, 150))
     grows = [
