@@ -32,6 +32,24 @@ def folded(layers: Sequence[Layer]) -> list[Layer]:
     return result
 
 
+def widened(layers: Sequence[Layer], block: int = 16) -> list[Layer]:
+    """The same network with idle filters added so that all but the last convolution have a multiple of `block`.
+
+    onnxruntime keeps such convolutions in its blocked layout (45 filters it does not), which is faster. Only for
+    plain chains of convolutions and Relu.
+    """
+    convolutions = [index for index, layer in enumerate(layers) if isinstance(layer, Convolution)]
+    result = list(layers)
+    extra = 0
+    for index in convolutions:
+        layer = layers[index]
+        assert isinstance(layer, Convolution)
+        idle_inputs, extra = extra, 0 if index == convolutions[-1] else -len(layer.bias) % block
+        weights = np.pad(layer.weights, ((0, extra), (0, idle_inputs), (0, 0), (0, 0)))
+        result[index] = replace(layer, weights=weights, bias=np.pad(layer.bias, (0, extra)))
+    return result
+
+
 class Graph:
     """Nodes in the making. `tensor` is the newest output; `shape` its (channels, rows, columns), rows and columns 0
     where they are free."""
@@ -94,14 +112,19 @@ class Graph:
         filters, channels, *kernel = layer.weights.shape
         if channels != self.shape[0]:
             raise DamagedFileError(f"a convolution of {channels} channels follows {self.shape[0]}")
+        operator, weights, padding = "Conv", layer.weights, list(layer.padding)
+        if filters == 1 and layer.stride == (1, 1):
+            # The same sums, but onnxruntime gathers rows * columns values a cell here, times the channels there.
+            operator, weights = "ConvTranspose", layer.weights[:, :, ::-1, ::-1].swapaxes(0, 1)
+            padding = [side - 1 - p for side, p in zip(kernel, layer.padding, strict=True)]
         self.tensor = self.node(
-            "Conv",
+            operator,
             self.tensor,
-            self.constant(layer.weights.astype(np.float32)),
+            self.constant(np.ascontiguousarray(weights, dtype=np.float32)),
             self.constant(layer.bias.astype(np.float32)),
             kernel_shape=kernel,
             strides=layer.stride,
-            pads=[*layer.padding, *layer.padding],
+            pads=padding * 2,
         )
         self._resize(filters, (kernel[0], kernel[1]), layer.stride, layer.padding)
 

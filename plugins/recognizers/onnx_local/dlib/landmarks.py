@@ -7,6 +7,7 @@ source of the file's layout and of every rounding: dlib/image_processing/shape_p
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeAlias
 
@@ -98,11 +99,11 @@ class ShapePredictor:
     @classmethod
     def load(cls, file: Path | BinaryIO) -> ShapePredictor:
         """Raises DamagedFileError; OSError where the file cannot be read."""
+        if isinstance(file, Path):
+            file = BytesIO(file.read_bytes())
         try:
             with np.load(file, allow_pickle=False) as arrays:
                 predictor = cls(**{field.name: arrays[field.name] for field in fields(cls)})
-        except OSError:
-            raise
         except Exception as error:  # zipfile, numpy and zlib raise a dozen kinds over damaged bytes
             raise DamagedFileError(f"the landmark model cannot be read: {error}") from error
         if not predictor.is_sound():
@@ -170,7 +171,8 @@ def _rounded(points: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
 def _real(pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """Mantissa and exponent on the last axis."""
     mantissa, exponent = pairs[..., 0].astype(np.float64), pairs[..., 1].clip(-2000, 2000).astype(np.int32)
-    values: npt.NDArray[np.float32] = np.ldexp(mantissa, exponent).astype(np.float32)
+    with np.errstate(over="ignore"):  # of a damaged file; `is_sound` finds the infinity
+        values: npt.NDArray[np.float32] = np.ldexp(mantissa, exponent).astype(np.float32)
     return values
 
 

@@ -125,7 +125,7 @@ def _read_layer(reader: Reader, channels: int) -> Layer:
         case "relu_":
             return Relu()
         case "max_pool_2" | "avg_pool_2":
-            kernel, stride, padding = _pair(reader), _pair(reader), _pair(reader)
+            kernel, stride, padding = _window(reader)
             return Pool(kind.removesuffix("_pool_2"), kernel, stride, padding)
         case "add_prev_":
             return AddPrevious()
@@ -141,7 +141,7 @@ def _read_layer(reader: Reader, channels: int) -> Layer:
 def _read_convolution(reader: Reader, channels: int) -> Convolution:
     parameters = reader.tensor().astype(np.float64).ravel()
     filters = reader.integer()
-    kernel, stride, padding = _pair(reader), _pair(reader), _pair(reader)
+    kernel, stride, padding = _window(reader)
     _skip_shapes(reader, 2)
     _skip_learning_rates(reader)
     split = parameters.size - filters
@@ -185,8 +185,13 @@ def _skip_learning_rates(reader: Reader) -> None:
         reader.real()
 
 
-def _pair(reader: Reader) -> Pair:
-    return reader.integer(), reader.integer()
+def _window(reader: Reader) -> tuple[Pair, Pair, Pair]:
+    """Kernel, stride and padding."""
+    sizes = [reader.integer() for _ in range(6)]
+    kernel, stride, padding = sizes[:2], sizes[2:4], sizes[4:]
+    if min(sizes) < 0 or max(sizes) > 100 or min(stride) < 1:
+        raise DamagedFileError(f"kernel {kernel}, stride {stride} and padding {padding} make no layer")
+    return (kernel[0], kernel[1]), (stride[0], stride[1]), (padding[0], padding[1])
 
 
 def _halves(parameters: Weights) -> tuple[Weights, Weights]:

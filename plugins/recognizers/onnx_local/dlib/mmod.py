@@ -47,7 +47,7 @@ def convert(data: bytes) -> ModelProto:
     """
     from onnx import TensorProto, helper
 
-    from .graph import Graph, folded
+    from .graph import Graph, folded, widened
     from .layers import read_layers, read_nesting
 
     reader = Reader(data, "the face detector")
@@ -65,7 +65,7 @@ def convert(data: bytes) -> ModelProto:
     if (overlap, covered) != (MAX_OVERLAP, 1.0) or (mean != MEAN).any():
         raise DamagedFileError("the face detector: its overlap or means are not the expected ones")
     graph = Graph("tiles", (3, 0, 0))
-    graph.add(folded(read_layers(reader, nesting)))
+    graph.add(widened(folded(read_layers(reader, nesting))))
     tiles = helper.make_tensor_value_info("tiles", TensorProto.FLOAT, [1, 3, "height", "width"])
     return graph.model("mmod_human_face_detector", tiles, [1, 1, "rows", "columns"])
 

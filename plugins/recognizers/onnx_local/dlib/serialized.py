@@ -72,7 +72,10 @@ class Reader:
         if any(not 0 <= size <= 1 << 32 for size in shape):
             raise self._damaged(f"{shape} is no shape of a tensor")
         raw = self._take(4 * math.prod(shape))
-        return np.frombuffer(raw, dtype="<f4").reshape(shape).astype(np.float32)
+        values = np.frombuffer(raw, dtype="<f4").reshape(shape)
+        if not np.isfinite(values).all():
+            raise self._damaged("a weight is not finite")
+        return values.astype(np.float32)
 
     def rest_as_integers(self) -> npt.NDArray[np.int64]:
         """Everything up to the end of the file, which must hold nothing but integers.
