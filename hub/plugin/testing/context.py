@@ -78,8 +78,8 @@ class StandInContext:
             await self._http.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
         deadline = time.monotonic() + PATIENCE
-        while any(thread.is_alive() for thread in self._threads) and time.monotonic() < deadline:
-            await asyncio.sleep(0.001)  # noqa: ASYNC110 (a thread sets no event when it has ended)
+        while any(t.is_alive() for t in self._threads) and time.monotonic() < deadline:  # noqa: ASYNC110 (no event)
+            await asyncio.sleep(0.001)
 
 
 def make_context(
