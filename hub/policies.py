@@ -23,11 +23,9 @@ async def policy_for(database: Database, model: Model, configured: PolicySetting
         value = getattr(configured, name)
         return float(calibrated.get(name, measured) if value is None else value)
 
-    thresholds = Thresholds(
-        chosen("threshold", model.threshold),
-        chosen("single_frame", model.single_frame),
-        chosen("margin", model.margin),
-    )
+    threshold = chosen("threshold", model.threshold)
+    single_frame = max(threshold, chosen("single_frame", model.single_frame))
+    thresholds = Thresholds(threshold, single_frame, chosen("margin", model.margin))
     gates = Gates(
         min_size=model.min_face,
         min_sharpness=configured.min_sharpness or 0.0,

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.support.fras import School
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
@@ -33,3 +35,11 @@ async def nothing_left_running(request: pytest.FixtureRequest) -> AsyncIterator[
     left = [t for t in left if not t.name.startswith("asyncio_")]
     assert not lingering, f"tasks left running: {lingering}"
     assert not left, f"threads left running: {left}"
+
+
+@pytest.fixture
+def school(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> School:
+    """A school in a folder of its own whose recogniser goes by colours."""
+    made = School(tmp_path)
+    monkeypatch.syspath_prepend(made.site)
+    return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from hub.db import consent, templates
 from hub.db.engine import Database
 from hub.plugin import Candidate, Clock
-from hub.recognition.consent import Consent, standing
+from hub.recognition.consent import Consent, next_change, standing
 from hub.recognition.gallery import NumpyGallery
 
 FRESH = 0.5
@@ -20,7 +21,7 @@ FRESH = 0.5
 class GalleryKeeper:
     """Loads the templates of people whose consent stands, again whenever the database's gallery version moves.
 
-    Consent is judged at every load, and a grant's expiry forces one: nobody is recognised on a lapsed grant.
+    Consent is judged at every load, and an expiry forces one: nobody is recognised on a lapsed grant.
     """
 
     def __init__(self, database: Database, model_id: str, metric: str, clock: Clock) -> None:
@@ -32,7 +33,7 @@ class GalleryKeeper:
         self._consenting: frozenset[str] = frozenset()
         self._version: int | None = None
         self._checked_at = float("-inf")
-        self._next_expiry: datetime | None = None
+        self._next_change: datetime | None = None
 
     async def search(self, probes: npt.NDArray[np.float32], k: int) -> list[list[Candidate]]:
         return await (await self.current()).search(probes, k)
@@ -43,9 +44,9 @@ class GalleryKeeper:
 
     async def current(self) -> NumpyGallery:
         now = self._clock.now()
-        expired = self._next_expiry is not None and now >= self._next_expiry
-        if expired or self._clock.monotonic() - self._checked_at >= FRESH:
-            await self._refresh(now, force=expired)
+        due = self._next_change is not None and now >= self._next_change
+        if due or self._clock.monotonic() - self._checked_at >= FRESH:
+            await self._refresh(now, force=due)
         return self._gallery
 
     async def _refresh(self, now: datetime, *, force: bool) -> None:
@@ -58,8 +59,7 @@ class GalleryKeeper:
             people, matrix = await templates.all(connection, self.model_id)
         granted = {person for person, said in events.items() if standing(said, now) is Consent.GRANTED}
         keep = [row for row, person in enumerate(people) if person in granted]
-        expiries = [e.expires_at for said in events.values() for e in said if e.expires_at and e.expires_at > now]
         self._gallery = NumpyGallery([people[row] for row in keep], matrix[keep], self._metric, version)
         self._consenting = frozenset(granted)
-        self._next_expiry = min(expiries, default=None)
+        self._next_change = next_change(chain.from_iterable(events.values()), now)
         self._version = version
