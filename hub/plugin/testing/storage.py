@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import ClassVar
 
 import pytest
@@ -112,13 +113,13 @@ class StorageContract(PluginContract):
         async with opener() as storage:
             for bad in (*BAD_KEYS, *keys):
                 for call in (
-                    storage.put(bad, b"x"),
-                    storage.get(bad),
-                    storage.delete(bad),
-                    storage.link(bad, timedelta(minutes=1)),
+                    partial(storage.put, bad, b"x"),
+                    partial(storage.get, bad),
+                    partial(storage.delete, bad),
+                    partial(storage.link, bad, timedelta(minutes=1)),
                 ):
                     with pytest.raises(ValueError):  # noqa: PT011 (any message will do)
-                        await call
+                        await call()
             assert [key async for key in storage.list()] == []
 
     async def test_writers_at_the_same_time_never_mix(self, opener: Opener) -> None:
