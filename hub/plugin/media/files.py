@@ -22,6 +22,8 @@ _NOT_OURS: Final = frozenset({"@eaDir", "__MACOSX", "#recycle", "$RECYCLE.BIN", 
 
 
 class Kind(StrEnum):
+    """What a file holds, as far as frames go."""
+
     STILL = "still"
     MOVIE = "movie"
     OTHER = "other"

@@ -108,8 +108,8 @@ def _video(container: InputContainer) -> VideoStream:
     codec = stream.codec_context
     if codec is None:
         raise Unreadable("in a video format that cannot be decoded here")
-    if codec.width * codec.height > MOST_PIXELS:
-        raise Unreadable(f"{codec.width}×{codec.height} pixels are too many for a video")
+    if not codec.width or codec.width * codec.height > MOST_PIXELS:  # FFmpeg forgets sizes it would not decode itself
+        raise Unreadable("its frames have too many pixels, or its header is damaged")
     codec.options = {"max_pixels": str(MOST_PIXELS)}
     return stream
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 MOST_PIXELS: Final = 64_000_000
-"""Pixels decoded at once: 0.6 GB at the peak (0.9 with transparency). Above every camera's usual mode (48 and 50
-megapixels) and an A4 page scanned at 600 dpi (35). A JPEG of up to 4 times that is decoded at a half, which libjpeg
-does without ever holding the whole: phones' 108 and 200 megapixel modes."""
+"""Pixels decoded at once: 0.6 GB at the peak (1 GB from WebP or with transparency). Above every camera's usual
+mode (48 and 50 megapixels) and an A4 page scanned at 600 dpi (35). A JPEG of up to 4 times that is decoded at a
+half, which libjpeg does without ever holding the whole: phones' 108 and 200 megapixel modes."""
 
 MOST_BYTES: Final = 50_000_000
 """The largest still image file worth reading; a 200 megapixel JPEG has about 40 MB."""

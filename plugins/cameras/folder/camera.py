@@ -77,13 +77,8 @@ class FolderCamera:
         self._listing_took = 0.0
 
     async def events(self) -> AsyncGenerator[CameraEvent, None]:
-        modes = {"once": self._once, "loop": self._loop, "watch": self._watch}
+        modes = {"once": self._pass, "loop": self._loop, "watch": self._watch}
         async with aclosing(modes[self._mode]()) as events:
-            async for event in events:
-                yield event
-
-    async def _once(self) -> AsyncGenerator[CameraEvent, None]:
-        async with aclosing(self._pass()) as events:
             async for event in events:
                 yield event
 

@@ -156,6 +156,17 @@ def test_no_video(tmp_path: Path, data: bytes) -> None:
     assert until_cut(path)[0] == []
 
 
+@pytest.mark.parametrize("side", [8_001, 20_000, 65_000])
+def test_an_enormous_animation_is_refused_by_its_header(tmp_path: Path, side: int) -> None:
+    path = tmp_path / "bomb.gif"
+    data = bytearray(gif_file([scene(seed=0), scene(seed=1)], ms(100, 100)))
+    data[6:10] = side.to_bytes(2, "little") * 2
+    path.write_bytes(data)
+    times, reason = until_cut(path)
+    assert times == []
+    assert "too many pixels" in reason
+
+
 def test_sound_alone_is_no_video(tmp_path: Path) -> None:
     import av
 

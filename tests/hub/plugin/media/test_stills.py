@@ -214,6 +214,15 @@ def huge_png(width: int, height: int) -> bytes:
     return png([(b"IHDR", header), (b"IDAT", rows), (b"IEND", b"")])
 
 
+@pytest.mark.parametrize("kind", [b"zTXt", b"iCCP"])
+def test_compressed_metadata_that_swells_is_refused(kind: bytes) -> None:
+    packer = zlib.compressobj(9)
+    swelling = b"x\0\0" + b"".join(packer.compress(bytes(1 << 20)) for _ in range(100)) + packer.flush()
+    header = struct.pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(bytes(25 * 8))
+    assert refused(png([(b"IHDR", header), (kind, swelling), (b"IDAT", pixels), (b"IEND", b"")]))
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -222,13 +231,13 @@ def huge_png(width: int, height: int) -> bytes:
         claiming(image_file(SCENE, progressive=True), 12_000, 9_000),
         huge_png(20_000, 20_000),
         huge_png(8001, 8000),
-        image_file(np.zeros((8, 8, 3), np.uint8), "GIF")[:6] + struct.pack("<HH", 60_000, 60_000) + bytes(100),
+        image_file(SCENE, "GIF").replace(struct.pack("<HH", 64, 48), struct.pack("<HH", 60_000, 60_000)),
     ],
     ids=["jpeg", "largest-jpeg", "progressive", "png", "png-just-over", "gif"],
 )
 def test_too_many_pixels_are_refused_by_the_header(data: bytes) -> None:
     reason = refused(data)
-    assert "too many pixels" in reason or "too many" in reason or "not an image" in reason
+    assert "pixels are too many" in reason or "far too many pixels" in reason
 
 
 def test_a_reduced_phone_photo_of_108_megapixels() -> None:
@@ -291,7 +300,7 @@ def test_nothing_is_printed_about_damage(capfd: pytest.CaptureFixture[str]) -> N
     assert capfd.readouterr() == ("", "")
 
 
-VALID = [image_file(SCENE, kind) for kind in ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")] + [
+VALID = [image_file(SCENE, kind) for kind in ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "AVIF")] + [
     image_file(SCENE, exif=exif(taken="2026:01:02 03:04:05", turn=6), progressive=True)
 ]
 
