@@ -24,7 +24,7 @@ class Spool:
         return [self._write(name, data) for name, data in files]
 
     def sync(self) -> None:
-        """Makes the names of written files durable."""
+        """Makes the names of written files durable; to be called before any of them is relied upon."""
         folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)

@@ -108,7 +108,8 @@ def _engine(
 ) -> AsyncEngine:
     """An engine that is disposed of with `stack`."""
     if url.get_backend_name() != "sqlite":
-        engine = create_async_engine(url, hide_parameters=True)
+        isolation = "REPEATABLE READ" if query_only else "READ COMMITTED"
+        engine = create_async_engine(url, hide_parameters=True, isolation_level=isolation)
         stack.push_async_callback(engine.dispose)
         return engine
     options: dict[str, Any] = {"pool_timeout": 60}

@@ -68,11 +68,9 @@ Number = tuple[str, int, int]
 
 async def add(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
     """Enters new frames as pending. Raises IntegrityError if one is known already."""
-    school_id = await school.id_of(connection)
     rows = [
         {
             "id": entry.frame.id,
-            "school_id": school_id,
             "academic_year": entry.academic_year,
             "camera": entry.frame.camera,
             "epoch": entry.frame.epoch,
@@ -91,7 +89,7 @@ async def add(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
         }
         for entry in entries
     ]
-    await connection.execute(frames.insert(), rows)
+    await connection.execute(frames.insert().values(school_id=school.here()), rows)
 
 
 async def find(connection: AsyncConnection, numbers: Iterable[Number]) -> dict[Number, str]:
