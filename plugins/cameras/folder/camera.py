@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
@@ -34,7 +35,7 @@ SETTLED_MOVIE: Final = 30.0
 
 
 async def opened(config: Config, context: PluginContext) -> FolderCamera:
-    root = context.base_folder / config["path"]
+    root = context.base_folder / Path(config["path"]).expanduser()
     await context.run_blocking(_check, root, config["mode"])
     finished = Finished(context.data_folder / "finished")
     await context.run_blocking(finished.load)
@@ -45,8 +46,10 @@ def _check(root: Path, mode: str) -> None:
     try:
         if root.is_dir():
             next(root.iterdir(), None)
-        else:
+        elif stat.S_ISREG(root.stat().st_mode):
             root.open("rb").close()
+        else:
+            raise NeedsHuman(f"{root} is neither a folder nor a file", hint="correct `path`")
     except FileNotFoundError:
         missing: type[PluginError] = NotReady if mode == "watch" else NeedsHuman
         raise missing(f"{root} is not there", hint="create it, connect its drive, or correct `path`") from None

@@ -450,6 +450,13 @@ def open_files() -> set[str]:
     return found
 
 
+async def test_a_pipe_is_refused_rather_than_waited_for(root: Path) -> None:
+    os.mkfifo(root / "clip.mp4")
+    with pytest.raises(NeedsHuman, match="neither a folder nor a file"):
+        async with folder_camera(root, path="incoming/clip.mp4"):
+            pass
+
+
 async def test_stopping_in_the_middle_of_a_video_closes_it(root: Path) -> None:
     path = video(root / "clip.mp4", [scene(320, 240, n) for n in range(50)])
     async with folder_camera(root, mode="once", every="100 ms") as camera:
