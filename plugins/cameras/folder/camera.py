@@ -35,14 +35,16 @@ SETTLED_MOVIE: Final = 30.0
 
 
 async def opened(config: Config, context: PluginContext) -> FolderCamera:
-    root = context.base_folder / Path(config["path"]).expanduser()
-    await context.run_blocking(_check, root, config["mode"])
+    root = await context.run_blocking(_checked, context.base_folder, config["path"], config["mode"])
     finished = Finished(context.data_folder / "finished")
     await context.run_blocking(finished.load)
     return FolderCamera(config, root, finished, context)
 
 
-def _check(root: Path, mode: str) -> None:
+def _checked(base: Path, path: str, mode: str) -> Path:
+    root = base / path
+    with suppress(RuntimeError):  # "~" where nobody has a home
+        root = base / Path(path).expanduser()
     try:
         if root.is_dir():
             next(root.iterdir(), None)
@@ -57,6 +59,7 @@ def _check(root: Path, mode: str) -> None:
         raise NeedsHuman(
             f"{root} cannot be read: {problem.strerror}", hint="give the hub's user the right to read it"
         ) from None
+    return root
 
 
 class FolderCamera:
