@@ -15,13 +15,14 @@ from .stages import Found
 def scaled(pixels: Pixels, factor: float) -> tuple[Pixels, float, float]:
     """`pixels` scaled by about `factor`, and the exact factors across and down.
 
-    Bilinear when enlarged, area average when shrunk.
+    Bilinear down to half the size, which still reads every pixel (and takes a tenth of the time); below that by area
+    average.
     """
     height, width = pixels.shape[:2]
     size = max(round(width * factor), 1), max(round(height * factor), 1)
     if size == (width, height):
         return pixels, 1.0, 1.0
-    kind = cv2.INTER_LINEAR if factor > 1 else cv2.INTER_AREA
+    kind = cv2.INTER_LINEAR if factor > 0.5 else cv2.INTER_AREA
     return np.asarray(cv2.resize(pixels, size, interpolation=kind), np.uint8), size[0] / width, size[1] / height
 
 
