@@ -32,6 +32,9 @@ MEAN: Final = np.array([122.782, 117.001, 104.298], dtype=np.float32)
 STRIDE, OFFSET = 8, 14
 """Output cell to input pixel: three 5×5 convolutions of stride 2 without padding, the others centred."""
 
+_CELL, _REACH = 29, 10
+"""Input pixels a side that the strided convolutions gather into one cell, and cells around it that the others see."""
+
 _SMALLEST_PICTURE: Final = 40
 """A shorter side, in pixels searched, holds no face of the window's size."""
 
@@ -75,8 +78,10 @@ class MmodDetector:
 
     smallest: int = WINDOW
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, band: int = 6_000_000) -> None:
+        """`band`: the most pixels of the tiled pyramid that the network gets at once (36 MB a million)."""
         self._network = network
+        self._band = band
 
     def detect(self, pixels: Pixels, scale: float = 1.0) -> list[Found]:
         """Faces in `pixels`, best score first, looked for at `scale`; boxes may reach beyond the picture.
@@ -101,13 +106,30 @@ class MmodDetector:
         if min(height, width) < _SMALLEST_PICTURE:
             return []
         plan = pyramid.layout(width, height)
-        scores = self._network(pyramid.tiled(pixels, plan, MEAN))[0][0, 0]
+        scores = self.scores(pyramid.tiled(pixels, plan, MEAN))
         rows, columns = np.nonzero(scores > 0)
         found = scores[rows, columns]
         order = np.argsort(-found, kind="stable")
         centres = np.stack([columns, rows], axis=1)[order] * STRIDE + OFFSET
         squares = pyramid.to_picture(plan, centres.astype(np.float64), (WINDOW - 1) / 2)
         return strongest(np.floor(squares + 0.5), found[order])
+
+    def scores(self, tiles: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """The network's output for `tiles` (1, 3, height, width): (rows, columns), a score a cell.
+
+        Large inputs go through in bands of rows, so that memory stays bounded; the bands overlap by what the
+        network sees beyond a cell, and the scores are those of one run.
+        """
+        height, width = tiles.shape[2:]
+        rows = (height - _CELL) // STRIDE + 1
+        at_once = max(int(self._band / (width * STRIDE)) - 2 * _REACH, 1)
+        bands = []
+        for first in range(0, rows, at_once):
+            start, stop = max(first - _REACH, 0), min(first + at_once + _REACH, rows)
+            band = tiles[:, :, start * STRIDE : (stop - 1) * STRIDE + _CELL]
+            scored = self._network(np.ascontiguousarray(band))[0][0, 0]
+            bands.append(scored[first - start :][:at_once])
+        return np.concatenate(bands)
 
 
 def _found(rectangle: Rectangle, score: float) -> Found:
