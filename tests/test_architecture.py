@@ -253,6 +253,7 @@ def python(program: str, stdin: str = "") -> str:
     return done.stdout
 
 
+@pytest.mark.smoke
 def test_each_module_imports_on_its_own() -> None:
     modules = [m for m in FILES if not m.endswith("__main__") and not within(m, "hub.db.migrations")]
     assert json.loads(python(IMPORT_EACH, json.dumps(modules))) == {}

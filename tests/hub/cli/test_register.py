@@ -8,6 +8,8 @@ import sqlite3
 from pathlib import Path
 from zipfile import ZipFile
 
+import pytest
+
 from tests.support.fras import School
 
 
@@ -17,6 +19,7 @@ def statuses(school: School) -> dict[str, str]:
     return {line["person"]: line["status"] for line in answer.lines}
 
 
+@pytest.mark.smoke
 def test_a_folder_of_frames_becomes_a_register(filmed: School) -> None:
     assert statuses(filmed) == {
         "ada": "present",
