@@ -54,12 +54,13 @@ class Guard(Generic[T]):
     ) -> R:
         """Raises PluginError, or what is innocent."""
         plugin = await self.instance.ready(self._limits.call_cap)
+        opening = self.instance.opening
         outcome: list[R | BaseException] = []
         task = asyncio.create_task(_into(outcome, function, plugin, check), name=f"plugin {self.instance.id} {what}")
         try:
             await asyncio.wait({task}, timeout=self._limits.call_cap)
             if not task.done():
-                raise self._hung(what)
+                raise self._hung(what, opening)
         finally:
             if not await put_down(task, self._limits.cancel_grace):
                 self._abandoned.add(task)
@@ -72,6 +73,7 @@ class Guard(Generic[T]):
     async def iterate(self, what: str, items: Callable[[T], AsyncIterator[R]]) -> AsyncIterator[R]:
         """Like `call` for each step of an iteration."""
         plugin = await self.instance.ready(self._limits.call_cap)
+        opening = self.instance.opening
         try:
             iterator = aiter(items(plugin))
         except BaseException as error:
@@ -85,7 +87,7 @@ class Guard(Generic[T]):
             except asyncio.CancelledError:
                 raise
             except BaseException as error:
-                raise (self._hung(what) if cap.expired() else self.blame(error)) from None
+                raise (self._hung(what, opening) if cap.expired() else self.blame(error)) from None
             yield item
 
     def blame(self, error: BaseException) -> Exception:
@@ -98,12 +100,12 @@ class Guard(Generic[T]):
         self.instance.health.down(told)
         return told
 
-    def _hung(self, what: str) -> PluginError:
+    def _hung(self, what: str, opening: object) -> PluginError:
         error = PluginFault(
             f"{what} of {self.instance.id} did not return within {self._limits.call_cap:g} s",
             hint="the plugin is opened anew",
         )
-        self.instance.reopen(error)
+        self.instance.reopen(opening, error)
         return error
 
 

@@ -88,9 +88,14 @@ class Instance(Generic[T]):
                 if self._error is None:
                     raise NotReady(f"{self.id} is not open yet") from None
 
-    def reopen(self, error: PluginError) -> None:
-        """Gives the present opening up because of `error`; a new one follows."""
-        if self._attempt is not None:
+    @property
+    def opening(self) -> object:
+        """What tells one opening from the next."""
+        return self._attempt
+
+    def reopen(self, opening: object, error: PluginError) -> None:
+        """Gives `opening` up because of `error`; a new one follows, if it has not already."""
+        if self._attempt is not None and self._attempt is opening:
             self._attempt.fail(error)
 
     async def _mind(self) -> None:

@@ -11,6 +11,7 @@ import contextvars
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
@@ -73,8 +74,9 @@ class DaemonPool:
 
     def _work(self) -> None:
         while item := self._calls.get():
-            item.perform()
-            self._idle.release()
+            give_back = item.perform()
+            self._idle.release()  # before the caller can bring the next call
+            give_back()
 
 
 class _Call:
@@ -85,19 +87,21 @@ class _Call:
         self._loop = asyncio.get_running_loop()
         self.future: asyncio.Future[Any] = self._loop.create_future()
 
-    def perform(self) -> None:
+    def perform(self) -> Callable[[], None]:
+        """Runs the call; what it returns hands the result to the waiting task."""
         if self.future.cancelled():
-            return
+            return lambda: None
         try:
             settle = partial(self._settle, self.future.set_result, self._call())
         except StopIteration as error:
             settle = partial(self._settle, self.future.set_exception, RuntimeError(f"raised {error!r}"))
         except BaseException as error:
             settle = partial(self._settle, self.future.set_exception, error)
-        try:
+        return partial(self._give_back, settle)
+
+    def _give_back(self, settle: Callable[[], None]) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(settle)
-        except RuntimeError:  # the loop is closed: nobody waits any more
-            return
 
     def _settle(self, setter: Callable[[Any], None], value: Any) -> None:
         if not self.future.done():

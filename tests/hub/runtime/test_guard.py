@@ -179,6 +179,27 @@ async def test_a_hung_call_is_not_ready_and_the_plugin_is_opened_anew(supervisor
         assert supervisor.health["toy"].restarts == 1
 
 
+async def test_calls_that_hang_together_open_the_plugin_anew_once(supervisor: Supervisor) -> None:
+    hanging = True
+
+    async def analyse() -> list[Sight]:
+        if hanging:
+            await asyncio.sleep(100)
+        return [Sight()]
+
+    async def late() -> None:
+        await asyncio.sleep(0.15)
+        await opened.analyse([PICTURE])
+
+    async with supervisor.open_recognizer("toy", recognizer(ToyEmbedder(analyse)), {}) as opened:
+        assert isinstance(opened, Embedder)
+        results = await asyncio.gather(opened.analyse([PICTURE]), late(), return_exceptions=True)
+        assert [type(result) for result in results] == [PluginFault, PluginFault]
+        hanging = False
+        await opened.analyse([PICTURE])
+        assert supervisor.health["toy"].restarts == 1
+
+
 async def test_a_call_that_swallows_its_cancellation_does_not_hold_the_caller(supervisor: Supervisor) -> None:
     released = asyncio.Event()
 
