@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hub.plugin import Box, Pixels
@@ -50,24 +50,28 @@ def test_landmarks_equal_dlibs_inside_and_beyond_the_picture(
     assert predictor.locate(pixels, np.array(faces)).tolist() == [[list(p) for p in face] for face in expected]
 
 
-@settings(max_examples=60, deadline=None)
-@given(rectangles, st.integers(0, 5))
-def test_chips_equal_dlibs_but_for_rounding(
+spots = st.tuples(st.integers(-200, 500), st.integers(-200, 400))
+corners = st.tuples(*[st.tuples(st.integers(-60, 60), st.integers(-60, 60))] * 5)
+
+
+@settings(max_examples=150, deadline=None)
+@given(spots, corners, st.floats(0, 8), st.integers(0, 5))
+def test_chips_equal_dlibs_whatever_the_landmarks(
     dlib: ModuleType,
-    oracle: Callable[[Pixels, tuple[int, ...]], Any],
     noise: Callable[..., Pixels],
-    face: tuple[int, ...],
+    spot: tuple[int, int],
+    corners: tuple[tuple[int, int], ...],
+    scale: float,
     seed: int,
 ) -> None:
     pixels = noise(320, 240, seed)
-    shape = oracle(pixels, face)
+    face = [(spot[0] + round(scale * x), spot[1] + round(scale * y)) for x, y in corners]
+    shape = dlib.full_object_detection(dlib.rectangle(0, 0, 9, 9), [dlib.point(*place) for place in face])
+    (chip,) = chips.extract(pixels, np.array([face]))
+    assume(len(set(face)) > 2)  # dlib refuses a face without extent
     expected = dlib.get_face_chip(pixels, shape, 150, 0.25).astype(int)
-    (chip,) = chips.extract(pixels, np.array([parts(shape)]))
-    # Where a chip leaves the picture dlib paints the last half pixel black and OpenCV fades it out.
-    inside = expected.sum(axis=-1) > 0
-    interior = np.logical_and.reduce([np.roll(inside, (y, x), (0, 1)) for y in (-3, 0, 3) for x in (-3, 0, 3)])
-    difference = np.abs(chip - expected)[interior]
-    assert not interior.any() or (difference.max() <= 1 and difference.mean() < 0.02)
+    different = np.abs(chip - expected).max(axis=-1) > 1
+    assert different.mean() < 0.01  # a row of pixels exactly on the picture's border may fall either way
 
 
 @pytest.mark.parametrize("side", [400, 800, 1600])
