@@ -77,6 +77,7 @@ class DaemonPool:
             give_back = item.perform()
             self._idle.release()  # before the caller can bring the next call
             give_back()
+            del item, give_back  # an idle thread keeps no pictures alive
 
 
 class _Call:

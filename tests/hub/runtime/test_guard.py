@@ -274,6 +274,29 @@ async def test_opening_raises_when_patience_ends(supervisor: Supervisor) -> None
             pytest.fail("opened")
 
 
+async def test_giving_up_while_it_opens_stops_it_in_time(supervisor: Supervisor) -> None:
+    closed = asyncio.Event()
+
+    @asynccontextmanager
+    async def open_it(config: Config, context: PluginContext) -> AsyncIterator[Any]:
+        try:
+            await context.run_blocking(time.sleep, 1)
+            yield None
+        finally:
+            closed.set()
+
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        async with (
+            asyncio.timeout(0.1),
+            supervisor.open_recognizer("toy", RecognizerSpec(name="toy", config_schema={}, open=open_it), {}),
+        ):
+            pytest.fail("opened")
+    assert closed.is_set()
+    assert time.monotonic() - began < 0.8
+    assert supervisor.health == {}
+
+
 async def test_something_that_is_no_recogniser(supervisor: Supervisor) -> None:
     with pytest.raises(PluginFault, match="gave a int, which is no recognizer"):
         async with supervisor.open_recognizer("toy", recognizer(3), {}, patience=0):
