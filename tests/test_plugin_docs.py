@@ -7,7 +7,7 @@ from pathlib import Path
 
 import hub.plugin
 import hub.plugin.testing
-from hub.plugin import PluginContext, PluginError, PluginSpec
+from hub.plugin import PluginContext, PluginError, RecognizerSpec
 from hub.runtime.catalog import NO_EXTERNAL_PLUGINS
 from hub.runtime.limits import Limits
 from hub.runtime.threads import THREADS
@@ -23,8 +23,8 @@ def test_everything_an_author_meets_is_explained() -> None:
     errors = [n for n, o in vars(hub.plugin).items() if inspect.isclass(o) and issubclass(o, PluginError)]
     roles = [m for role in (hub.plugin.Embedder, hub.plugin.Identifier, hub.plugin.Storage) for m in members(role)]
     contracts = [name for name in hub.plugin.testing.__all__ if name.endswith("Contract") and name != "PluginContract"]
-    fields = list(PluginSpec.__dataclass_fields__)
-    wanted = [*errors, *roles, *contracts, *fields, *members(PluginContext), NO_EXTERNAL_PLUGINS, "open"]
+    fields = list(RecognizerSpec.__dataclass_fields__)
+    wanted = [*errors, *roles, *contracts, *fields, *members(PluginContext), NO_EXTERNAL_PLUGINS]
     assert [name for name in wanted if f"`{name}" not in TEXT] == []
 
 

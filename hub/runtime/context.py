@@ -8,20 +8,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
-
-import aiohttp
 
 from hub.plugin import Clock, NeedsHuman, SystemClock
 
 from .threads import DaemonPool
 
+if TYPE_CHECKING:
+    import aiohttp
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
-HTTP_TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10, sock_read=30)
-"""What a plugin's request gets unless it asks for something else."""
+HTTP_TIMEOUT = {"total": 60.0, "sock_connect": 10.0, "sock_read": 30.0}
+"""Seconds that a plugin's request gets unless it asks for something else."""
 
 Acknowledged: TypeAlias = Callable[[str, int, Sequence[int]], Awaitable[frozenset[int]]]
 """(camera id, epoch, sequence numbers) → those the hub holds already."""
@@ -85,7 +86,9 @@ class Context:
     @property
     def http(self) -> aiohttp.ClientSession:
         if self._http is None:
-            self._http = aiohttp.ClientSession(timeout=HTTP_TIMEOUT)
+            import aiohttp  # half a second that a command without such a plugin need not wait
+
+            self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(**HTTP_TIMEOUT))
         return self._http
 
     async def run_blocking(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import aiohttp
 import pytest
 
 from hub.plugin import CameraEvent, Config, NeedsHuman, PluginContext
@@ -36,7 +37,7 @@ async def test_a_camera_gets_all_of_its_context(tmp_path: Path) -> None:
 
         seen["context"], seen["session"] = context, context.http
         assert context.http is context.http
-        assert context.http.timeout == HTTP_TIMEOUT
+        assert context.http.timeout == aiohttp.ClientTimeout(**HTTP_TIMEOUT)
         assert config == {"url": "x"}
         yield FakeCamera(events)
 
