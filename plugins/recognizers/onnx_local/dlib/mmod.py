@@ -79,7 +79,7 @@ class MmodDetector:
     smallest: int = WINDOW
 
     def __init__(self, network: Network, band: int = 6_000_000) -> None:
-        """`band`: the most pixels of the tiled pyramid that the network gets at once (36 MB a million)."""
+        """`band`: the most pixels of the tiled pyramid that the network gets at once (about 75 MB a million)."""
         self._network = network
         self._band = band
 

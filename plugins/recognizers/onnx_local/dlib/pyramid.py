@@ -27,7 +27,6 @@ HALVING: Final = np.array([1.25, 0.75])
 _BETWEEN, _AROUND, _LOWEST = 10, 11, 5
 """Pixels between tiles and around them; levels lower than five rows are left out."""
 
-
 _BILINEAR: Final = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 TRUNCATION: Final = np.float32(1 / 512)
@@ -144,7 +143,8 @@ def doubled(pixels: Pixels) -> Pixels:
     size = (2 * width + 2, 2 * height + 1)
     matrix = _corner_to_corner(source, *size)
     sampled = cv2.warpAffine(source, matrix, size, flags=_BILINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return (sampled + TRUNCATION).astype(np.uint8)
+    sampled += TRUNCATION
+    return sampled.astype(np.uint8)
 
 
 def halved(rectangle: npt.NDArray[np.float64], times: int) -> npt.NDArray[np.float64]:
