@@ -143,8 +143,7 @@ def doubled(pixels: Pixels) -> Pixels:
     size = (2 * width + 2, 2 * height + 1)
     matrix = _corner_to_corner(source, *size)
     sampled = cv2.warpAffine(source, matrix, size, flags=_BILINEAR, borderMode=cv2.BORDER_REPLICATE)
-    sampled += TRUNCATION
-    return sampled.astype(np.uint8)
+    return (sampled + TRUNCATION).astype(np.uint8)
 
 
 def halved(rectangle: npt.NDArray[np.float64], times: int) -> npt.NDArray[np.float64]:
