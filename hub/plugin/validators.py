@@ -57,7 +57,9 @@ def _duration(value: Any) -> timedelta:
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise vol.ValueInvalid('a duration needs a unit; write for example "10 min", "30 days", "1 s" or "500 ms"')
     if not isinstance(value, str) or not re.fullmatch(_DURATION, value.strip(), re.ASCII):
-        raise vol.ValueInvalid(f'not a duration; write for example "10 min" or "1 h 30 min" (units: {", ".join(UNITS)})')
+        raise vol.ValueInvalid(
+            f'not a duration; write for example "10 min" or "1 h 30 min" (units: {", ".join(UNITS)})'
+        )
     try:
         total = sum((float(number) * UNITS[unit] for number, unit in re.findall(_TERM, value)), timedelta(0))
     except OverflowError:
