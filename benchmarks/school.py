@@ -1,0 +1,69 @@
+"""A school in a temporary folder, wired by the hub's own composition root."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from hub.app import Paths, School, open_enrolment, open_hub, open_school
+from hub.enrolment import ImageResult, Signature, register_people
+from hub.portraits import Pupil
+from hub.recognition.consent import Consent
+from hub.running import Hub
+
+from .packs import MODELS, ready
+
+HUB_YAML = """\
+hub: {{name: Bench, time_zone: UTC}}
+recognizer: {{platform: onnx_local, pack: dlib, min_face: {min_face}, models_folder: "{models}"}}
+storage: {{platform: local_disk}}
+cameras:
+{cameras}
+attendance:
+  timetable:
+    - {{class: 10A, lecture: Mathematics, room: "101", days: mon-fri, start: "09:00", end: "09:50"}}
+"""
+CAMERA = '  - {{platform: folder, id: {id}, room: "101", path: incoming, mode: once}}'
+
+
+@contextmanager
+def folder(min_face: int, cameras: Sequence[str] = ("door",)) -> Iterator[Paths]:
+    """A new school's hub.yaml and data folder, with the default pack built; the cameras have nothing to show."""
+    ready("dlib")
+    logging.getLogger("fras").setLevel(logging.WARNING)
+    with tempfile.TemporaryDirectory(prefix="fras-bench-") as place:
+        base = Path(place)
+        (base / "incoming").mkdir()
+        listed = "\n".join(CAMERA.format(id=camera) for camera in cameras)
+        (base / "hub.yaml").write_text(HUB_YAML.format(min_face=min_face, models=MODELS, cameras=listed), "utf-8")
+        yield Paths.of(base / "hub.yaml", None)
+
+
+@asynccontextmanager
+async def running_hub(paths: Paths, pupils: Sequence[Pupil]) -> AsyncIterator[tuple[School, Hub]]:
+    """The whole hub as `fras run` opens it, after `pupils` were enrolled."""
+    async with open_school(paths, own=True) as school:
+        await enrol(school, pupils)
+        async with open_hub(school) as hub:
+            yield school, hub
+
+
+async def enrol(school: School, pupils: Sequence[Pupil]) -> tuple[int, int]:
+    """How many portraits were accepted, and refused."""
+    signature = Signature(Consent.GRANTED, "a parent")
+    await register_people(school.database, pupils, signature, school.clock)
+    accepted = refused = 0
+    async with open_enrolment(school) as enrolment:
+        async for result in enrolment.enrol(pupils):
+            if isinstance(result, ImageResult):
+                accepted += not result.refusal
+                refused += bool(result.refusal)
+    return accepted, refused
+
+
+def pupils(folders: Sequence[Path], most: int) -> list[Pupil]:
+    """A pupil of class 10A for each folder of portraits, of which the first `most` are taken."""
+    return [Pupil(folder.name, folder.name, "10A", tuple(sorted(folder.glob("*.jpg"))[:most])) for folder in folders]
