@@ -13,6 +13,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from hub.crops import Crops
+from hub.db import school as school_name
 from hub.db.engine import Database, open_database
 from hub.enrolment import Enrolment
 from hub.failure import Failure
@@ -104,6 +105,8 @@ async def open_school(
             stack.enter_context(lock_data_folder(paths.data))
         url = paths.database_url(settings.school.database)
         database = await stack.enter_async_context(open_database(url, read_only=read_only))
+        if not read_only:
+            await _name_school(database, settings.school.name)
         around = Surroundings(paths.data, paths.base, zone, clock)
         supervisor = await stack.enter_async_context(Supervisor(around, on_health=_Progress(report)))
         rooms = {camera.id: camera.room for camera in settings.cameras}
@@ -195,6 +198,14 @@ async def open_hub(school: School) -> AsyncIterator[Hub]:
         stack.push_async_callback(school.supervisor.stop, *(camera.id for camera in settings.cameras))
         stack.callback(school.supervisor.begin_stop)
         yield hub
+
+
+async def _name_school(database: Database, name: str) -> None:
+    async with database.read() as connection:
+        known = await school_name.name_of(connection)
+    if known != name:
+        async with database.write() as connection:
+            await school_name.rename(connection, name)
 
 
 def _make_folder(folder: Path) -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 
-from hub.pipeline.judge import Judge, JudgedFace
+from hub.pipeline.judge import LONGEST, Judge, JudgedFace
 from hub.plugin import Picture, media
 
 BATCH = 8
@@ -60,10 +60,19 @@ def _take(reads: Iterator[Read]) -> list[Read]:
 def _read_all(targets: Iterable[Path]) -> Generator[Read, None, None]:
     for target in targets:
         try:
-            for path in media.walk(target):
+            closed: list[OSError] = []
+            for path in media.walk(target, closed.append):
                 yield from _read(path, asked_for=path == target)
+            for problem in closed:
+                yield Read(Path(problem.filename or target), None, f"cannot be listed: {problem.strerror}")
         except OSError as problem:
             yield Read(target, None, f"cannot be read: {problem.strerror or problem}")
+
+
+def _bytes(path: Path) -> bytes:
+    if path.stat().st_size > media.MOST_BYTES:
+        raise media.Unreadable(f"larger than {media.MOST_BYTES // 10**6} MB; save it smaller")
+    return path.read_bytes()
 
 
 def _read(path: Path, *, asked_for: bool) -> Iterator[Read]:
@@ -75,7 +84,7 @@ def _read(path: Path, *, asked_for: bool) -> Iterator[Read]:
                 height, width = pixels.shape[:2]
                 yield Read(path, time, Picture(pixels, width, height))
         elif kind is media.Kind.STILL:
-            yield Read(path, None, media.decode(path.read_bytes()))
+            yield Read(path, None, media.decode(_bytes(path), longest=LONGEST))
         elif asked_for:
             yield Read(path, None, "neither an image nor a video")
     except media.Unreadable as problem:

@@ -11,6 +11,8 @@ from hub.pipeline.galleries import GalleryKeeper
 from hub.plugin import Box, Candidate, Embedder, Face, Identifier, Picture, Quality
 from hub.recognition.policy import Decision, Policy
 
+LONGEST = 3840
+"""Pixels on the longer side that a picture needs, 4K UHD: a JPEG of twice that is decoded at a half."""
 CANDIDATES = 3
 """How many people are kept beside each face, so that staff can see what was nearly said."""
 
@@ -47,7 +49,7 @@ class Judge:
     async def judge(self, pictures: Sequence[Picture]) -> list[Judged]:
         """A verdict for each picture, in order. Raises PluginError when the recogniser cannot work now."""
         if isinstance(self._recogniser, Embedder):
-            sights = await self._recogniser.analyse(pictures)
+            sights = await self._recogniser.analyse(pictures, mirror=self._recogniser.model.mirror_probes)
             faces = [sight.faces for sight in sights]
             return await self._decide(faces, [sight.too_small for sight in sights])
         return await self._identify(self._recogniser, pictures)

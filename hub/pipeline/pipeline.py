@@ -13,7 +13,7 @@ from hub.detections import Garbled, unpack
 from hub.failure import Failure
 from hub.inbox import Conclusion, FaceRecord, Inbox, Kind, Outcome, Pending
 from hub.pipeline.backlog import Backlog
-from hub.pipeline.judge import Judge, Judged, JudgedFace
+from hub.pipeline.judge import LONGEST, Judge, Judged, JudgedFace
 from hub.plugin import Clock, Face, NotFound, NotReady, Picture
 from hub.plugin.media import Unreadable, crop_jpeg, decode
 from hub.runtime.faults import PluginFault, summary
@@ -123,7 +123,7 @@ class Pipeline:
         try:
             data = await self._inbox.read(frame.id)
             if frame.kind is Kind.IMAGE:
-                return await self._threads.run(decode, data)
+                return await self._threads.run(decode, data, longest=LONGEST)
             model_id, faces = unpack(data)
         except (Unreadable, Garbled, NotFound) as problem:
             return str(problem)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
-import aiohttp
-
 from .clock import Clock
+
+if TYPE_CHECKING:  # half of what importing hub.plugin would cost
+    import aiohttp
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -187,7 +187,8 @@ class Model:
     always similarities: cosine, or 1 − distance for "euclidean". `threshold` is where a face may be called
     somebody, `single_frame` the stricter one at which one frame suffices, `margin` how far ahead of the next
     person it must be: measured starting points, which calibration on the school's own gallery replaces.
-    `min_face` is the smallest face in original pixels it looks for.
+    `min_face` is the smallest face in original pixels it looks for. With `mirror_probes` it recognises better when
+    probes, too, are averaged with their mirror image.
     """
 
     id: str
@@ -197,5 +198,6 @@ class Model:
     single_frame: float
     margin: float
     min_face: int
+    mirror_probes: bool = False
     licence: str = ""
     details: dict[str, str] = field(default_factory=dict)

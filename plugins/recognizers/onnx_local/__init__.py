@@ -9,7 +9,7 @@ from pathlib import Path
 
 import voluptuous as vol
 
-from hub.plugin import Config, Embedder, PluginContext, RecognizerSpec, Spec, hookimpl
+from hub.plugin import Config, Embedder, ModelState, PluginContext, RecognizerSpec, Spec, hookimpl
 from hub.plugin.validators import number, text, whole_number
 
 CONFIG_SCHEMA = {
@@ -39,9 +39,9 @@ async def open_recogniser(config: Config, context: PluginContext) -> AsyncIterat
     from .pack import assemble, model
     from .vision import Scaling
 
-    models = _models_folder(config, context)
-    manifest = await context.run_blocking(lambda: load(find_pack(config["pack"], models, context.base_folder)))
-    folder = await context.run_blocking(built, manifest, models, context.progress)
+    installed = _models_folder(config, context.data_folder, context.base_folder)
+    manifest = await context.run_blocking(lambda: load(find_pack(config["pack"], installed, context.base_folder)))
+    folder = await context.run_blocking(built, manifest, installed, context.progress)
     vision = await context.run_blocking(
         assemble,
         manifest,
@@ -56,10 +56,20 @@ async def open_recogniser(config: Config, context: PluginContext) -> AsyncIterat
         await engine.close()
 
 
-def _models_folder(config: Config, context: PluginContext) -> Path:
+def models(config: Config, data_folder: Path, base_folder: Path) -> Sequence[ModelState]:
+    """Every pack that is shipped, installed or configured, with the state of its files."""
+    from .installed import list_packs, verify_pack
+
+    folder = _models_folder(config, data_folder, base_folder)
+    states = {state.name: state for state in list_packs(folder)}
+    configured = verify_pack(config["pack"], folder, base_folder)
+    return [*(states | {configured.name: configured}).values()]
+
+
+def _models_folder(config: Config, data_folder: Path, base_folder: Path) -> Path:
     if "models_folder" in config:
-        return context.base_folder / Path(config["models_folder"]).expanduser()
-    return context.data_folder / "models"
+        return base_folder / Path(config["models_folder"]).expanduser()
+    return data_folder / "models"
 
 
 def usable_cores() -> int:
@@ -74,6 +84,7 @@ def fras_plugins() -> Sequence[Spec]:
             name="onnx_local",
             config_schema=CONFIG_SCHEMA,
             open=open_recogniser,
+            models=models,
             description="Recognises faces on this machine with a model pack; the pack 'dlib' needs no download.",
         )
     ]

@@ -14,11 +14,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from hub.plugin import NeedsHuman, Permanent, PluginError
+from hub.plugin import ModelState, NeedsHuman, Permanent, PluginError
 
 from . import manifest as manifests
 from .manifest import MANIFEST, Manifest
@@ -31,31 +30,14 @@ _RECORD: Final = "built.json"
 Report = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class PackState:
-    """A pack as `fras models` shows it.
-
-    `state` is "ready" (built, every file intact), "not built" (done on first use), "not installed", "damaged" (built
-    again on next use) or "wrong" (its manifest); `problem` says why and what to do, and is empty for a ready pack.
-    """
-
-    name: str
-    folder: Path
-    state: str
-    problem: str = ""
-    model_id: str = ""
-    licence: str = ""
-    source: str = ""
-
-
-def list_packs(models_folder: Path) -> list[PackState]:
+def list_packs(models_folder: Path) -> list[ModelState]:
     """Every shipped and installed pack, by name. Never raises for a pack."""
     folders = {path.parent.name: path.parent for path in sorted(SHIPPED.glob(f"*/{MANIFEST}"))}
     folders |= {path.parent.name: path.parent for path in sorted(models_folder.glob(f"*/{MANIFEST}"))}
     return [_state(name, folder, models_folder) for name, folder in sorted(folders.items())]
 
 
-def verify_pack(pack: str, models_folder: Path, base_folder: Path = Path()) -> PackState:
+def verify_pack(pack: str, models_folder: Path, base_folder: Path = Path()) -> ModelState:
     """The state of one pack, by name or folder, after hashing each of its files.
 
     Raises NeedsHuman when there is no such pack.
@@ -208,11 +190,11 @@ def _flush(path: Path) -> None:
         os.close(handle)
 
 
-def _state(name: str, folder: Path, models_folder: Path) -> PackState:
+def _state(name: str, folder: Path, models_folder: Path) -> ModelState:
     try:
         manifest = manifests.load(folder)
     except PluginError as error:
-        return PackState(name, folder, "wrong", str(error))
+        return ModelState(name, "wrong", str(error))
     state, problem = "ready", ""
     target = models_folder / manifest.name / manifest.fingerprint
     try:
@@ -226,7 +208,7 @@ def _state(name: str, folder: Path, models_folder: Path) -> PackState:
             state, problem = "damaged", f"{damage}; it will be built again on next use"
         else:
             state, problem = "not built", "it will be built on first use"
-    return PackState(manifest.name, folder, state, problem, model_id(manifest), manifest.licence, manifest.source)
+    return ModelState(manifest.name, state, problem, model_id(manifest), manifest.licence, manifest.source)
 
 
 def model_id(manifest: Manifest) -> str:

@@ -67,6 +67,7 @@ class Thresholds:
     single_frame: float
     margin: float
     note: str
+    mirror_probes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +92,13 @@ class Manifest:
 
     @property
     def fingerprint(self) -> str:
-        """12 hex digits that change when embeddings stop being comparable: weights, alignment, normalisation."""
+        """12 hex digits that change when embeddings or templates stop being comparable.
+
+        They cover weights, alignment, normalisation and metric (a template for cosine is a mean of unit vectors).
+        """
         alignment, embedder = asdict(self.alignment), asdict(self.embedder)
         for irrelevant in (alignment, embedder):
             del irrelevant["file"]
-        del embedder["metric"]
         meaning = {"detector": [self.detector.kind, self.detector.sha256], "alignment": alignment, "embedder": embedder}
         return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -203,6 +206,7 @@ _SCHEMA: Final = vol.Schema(
             vol.Required("single_frame"): _number,
             vol.Required("margin"): _number,
             vol.Required("note"): _text,
+            vol.Optional("mirror_probes"): bool,
         },
     }
 )

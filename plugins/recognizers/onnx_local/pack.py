@@ -53,6 +53,7 @@ def model(manifest: Manifest, min_face: int) -> Model:
         single_frame=thresholds.single_frame,
         margin=thresholds.margin,
         min_face=min_face,
+        mirror_probes=thresholds.mirror_probes,
         licence=manifest.licence,
         details={"pack": manifest.name, "source": manifest.source, "thresholds": thresholds.note},
     )
