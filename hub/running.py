@@ -24,6 +24,8 @@ LOOK_AGAIN = 60.0
 """Seconds after which today's register is drawn anew without news: lectures end, patience runs out."""
 SWEEP = timedelta(hours=1)
 """How often what is past its retention is removed."""
+PULSE = 15.0
+"""Seconds between two lines of the log that say how far recognition is, when there is news."""
 DRAINING = 0.1
 """Seconds between two looks at the ledger while waiting for its last pending frame."""
 
@@ -75,7 +77,7 @@ class Hub:
             task.result()
 
     def start(self) -> None:
-        work = (self._feed, self._pipeline.run, self._projector.run, self._look_again, self._sweep)
+        work = (self._feed, self._pipeline.run, self._projector.run, self._look_again, self._sweep, self._pulse)
         self._tasks = [asyncio.create_task(part(), name=part.__qualname__) for part in work]
 
     async def stop(self) -> None:
@@ -92,6 +94,14 @@ class Hub:
         while True:
             frames = await self._inbox.arrived()
             await self._backlog.add(frames)
+
+    async def _pulse(self) -> None:
+        told = 0
+        while True:
+            await self._clock.sleep(PULSE)
+            if self._pipeline.concluded_frames != told:
+                told = self._pipeline.concluded_frames
+                logger.info("frames recognised since the start: %d; waiting: %d", told, len(self._backlog))
 
     async def _look_again(self) -> None:
         while True:

@@ -30,11 +30,8 @@ def run(
     data: console.DataOption = None,
 ) -> None:
     """Runs the hub: cameras in, attendance out. Stop it with Ctrl-C."""
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-        datefmt="%H:%M:%S",
-    )
+    logging.basicConfig(format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
+    logging.getLogger("fras").setLevel(logging.DEBUG if verbose else logging.INFO)
     where = console.paths(config, data)
     console.run(_run(where, until_done), where)
 
@@ -45,7 +42,8 @@ async def _run(where: Paths, until_done: bool) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, _stop, stop, loop)
     async with open_school(where, own=True, report=console.say) as school:
-        console.say(f"FRAS {__version__} · {school.settings.school.name} · {await _summary(school)}")
+        console.say(f"FRAS {__version__} · {school.settings.school.name} · data in {where.data}")
+        console.say(await _summary(school))
         async with open_hub(school) as hub:
             console.say("running; Ctrl-C stops")
             waiting = [asyncio.create_task(stop.wait()), asyncio.create_task(hub.broken())]
@@ -69,7 +67,9 @@ async def _done(school: School, hub: Hub) -> None:
 async def _summary(school: School) -> str:
     known = await Roll(school.database, school.clock).everybody()
     enrolled = sum(one.images > 0 for one in known)
-    return f"{len(known)} people, {enrolled} of them enrolled · {len(school.settings.cameras)} cameras"
+    cameras = ", ".join(f"{camera.id} ({camera.platform})" for camera in school.settings.cameras) or "none configured"
+    hint = "" if enrolled else "; enrol with: fras enroll DIR --consent granted --signed-by NAME"
+    return f"people: {len(known)}, enrolled: {enrolled}{hint}\ncameras: {cameras}"
 
 
 async def _tally(school: School) -> str:

@@ -54,6 +54,8 @@ class Pipeline:
         self._threads = threads
         self._clock = clock
         self._concluded = concluded
+        self.concluded_frames = 0
+        """Since the start; superseded frames do not count."""
         self._failures: Counter[str] = Counter()
         self._waiting = False
 
@@ -84,6 +86,7 @@ class Pipeline:
             await self._wait(frames, error)
         else:
             self._waiting = False
+            self.concluded_frames += len(frames)
             self._concluded([frame.captured_at for frame in frames])
 
     async def _wait(self, frames: Sequence[Pending], error: NotReady | Failure) -> None:
