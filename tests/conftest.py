@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,17 @@ async def nothing_left_running(request: pytest.FixtureRequest) -> AsyncIterator[
     left = [t for t in left if not t.name.startswith("asyncio_")]
     assert not lingering, f"tasks left running: {lingering}"
     assert not left, f"threads left running: {left}"
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """`fras run` in this process sets what is logged; the next test must not notice."""
+    root, ours = logging.getLogger(), logging.getLogger("fras")
+    before = root.level, list(root.handlers), ours.level
+    yield
+    root.setLevel(before[0])
+    root.handlers[:] = before[1]
+    ours.setLevel(before[2])
 
 
 @pytest.fixture
