@@ -6,10 +6,11 @@ A frame's file is written and synced first, then its row is committed; concurren
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -50,6 +51,9 @@ BATCH = 256
 """Deliveries that share one commit, at most."""
 LARGEST = 2**63 - 1
 """Epochs and sequence numbers are signed 63-bit integers."""
+
+PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""What keeps a good file from being read for a while."""
 
 T = TypeVar("T")
 
@@ -129,6 +133,10 @@ async def open_inbox(
         finally:
             inbox.close()
             await writer
+            with suppress(Failure):  # whoever concluded a frame may have been cancelled before its file went
+                await inbox.sweep()
+            with suppress(DatabaseError):  # then it is done at the next start
+                await inbox.remove_strays()
 
 
 class Inbox:
@@ -191,10 +199,12 @@ class Inbox:
         return arrived
 
     async def read(self, frame_id: str) -> bytes:
-        """What the camera delivered. Raises NotFound when the file is gone."""
+        """What the camera delivered. Raises NotFound when the file is gone, InboxUnavailable when it may be read later."""
         try:
             return await self._in_thread(self._spool.read, frame_id)
         except OSError as error:
+            if error.errno in PASSING:
+                raise _problem(error) from None
             raise NotFound(f"the file of frame {frame_id} cannot be read: {error.strerror}") from None
 
     async def conclude(self, conclusions: Sequence[Conclusion]) -> frozenset[str]:
@@ -212,8 +222,9 @@ class Inbox:
         ]
         with _told():
             async with self._database.write() as connection:
-                frames = await ledger.conclude(connection, verdicts, self._clock.now())
-                await observations.add(connection, frames, {frame: first[frame].observations for frame in frames})
+                now = self._clock.now()
+                frames = await ledger.conclude(connection, verdicts, now)
+                await observations.add(connection, frames, {frame: first[frame].observations for frame in frames}, now)
                 told = [_event(frames[verdict.frame_id], verdict) for verdict in verdicts if verdict.frame_id in frames]
                 await outbox.append(connection, "frame", *told)
         await self._in_thread(self._spool.remove, list(first))
@@ -225,15 +236,23 @@ class Inbox:
         A file without a pending row was never acknowledged, or is done with: it goes. A pending row without a file
         can never be recognised: it is rejected.
         """
-        async with self._database.read() as connection:
-            waiting = await ledger.pending(connection)
-        names = await self._in_thread(self._spool.names)
-        await self._in_thread(self._spool.remove, names - {frame.id for frame in waiting})
+        waiting, names = await self.remove_strays()
         lost = [frame.id for frame in waiting if frame.id not in names]
         if lost:
             logger.error("%d frames were acknowledged, but their files are gone: rejected", len(lost))
             await self.conclude([Conclusion(frame, Outcome.REJECTED, reason="its file was lost") for frame in lost])
         self._arrive([frame for frame in waiting if frame.id in names])
+
+    async def remove_strays(self) -> tuple[list[Pending], set[str]]:
+        """Removes files without a pending row; answers the frames that wait, and the files there were.
+
+        Whoever is cancelled between concluding a frame and removing its file leaves one.
+        """
+        async with self._database.read() as connection:
+            waiting = await ledger.pending(connection)
+        names = await self._in_thread(self._spool.names)
+        await self._in_thread(self._spool.remove, names - {frame.id for frame in waiting})
+        return waiting, names
 
     async def write_down(self) -> None:
         """Commits deliveries, all that have gathered since the last commit at once; ends after `close`."""

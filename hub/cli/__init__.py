@@ -1,29 +1,43 @@
-"""The `fras` command: each subcommand in a module of its own."""
+"""The `fras` command. Importing this package imports nothing heavy, so that Ctrl-C is heeded from the start."""
 
 from __future__ import annotations
 
-import typer
+import os
+import signal
+import sys
+from io import TextIOWrapper
+from types import FrameType
 
-from . import attendance, audit, calibrate, check, enroll, identify, models, people, plugins, run
-
-app = typer.Typer(
-    name="fras",
-    help="School attendance by face recognition, on premises, with recorded consent.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command("run")(run.run)
-app.command("check")(check.check)
-app.command("enroll")(enroll.enroll)
-app.command("identify")(identify.identify)
-app.command("attendance")(attendance.attendance)
-app.command("calibrate")(calibrate.calibrate)
-app.add_typer(people.app, name="people")
-app.command("plugins")(plugins.plugins)
-app.add_typer(models.app, name="models")
-app.add_typer(audit.app, name="audit")
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""What asks a command to end."""
 
 
 def main() -> None:
-    app()
+    _three_streams()
+    for number in SIGNALS:
+        signal.signal(number, _leave)
+    from hub.cli.commands import app  # a second of imports, in which nothing needs tidying up
+
+    try:
+        app()
+    finally:  # the command has ended, its answer stands
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+
+
+def _three_streams() -> None:
+    """Opens what is closed of the standard streams, lest the next file get its number and what is printed there.
+
+    What the terminal cannot show is written as an escape.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    os.write(2, b"fras: stopped\n")
+    os._exit(1)

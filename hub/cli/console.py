@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
+import signal
 import traceback
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -18,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from config import Invalid
 from hub.app import Paths
+from hub.cli.ending import Ending
 from hub.failure import Failure
 from hub.plugin import PluginError
 
@@ -29,15 +31,19 @@ JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on standard
 
 CONFIG = Path("hub.yaml")
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+class _Console(Console):
+    """Text from outside is neither markup nor a name of an emoji; a reader who has gone is a BrokenPipeError."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+    def on_broken_pipe(self) -> None:
+        raise  # noqa: PLE0704  # what rich has caught
 
 
-@dataclass(frozen=True, slots=True)
-class Exit(Exception):
-    """Ends a command with an exit code after it has said why."""
-
-    code: int
+out = _Console()
+err = _Console(stderr=True)
 
 
 def paths(config: Path, data: Path | None) -> Paths:
@@ -45,19 +51,32 @@ def paths(config: Path, data: Path | None) -> Paths:
 
 
 def say(text: str) -> None:
-    """A line for the person, on standard error, so that standard output stays data."""
-    err.print(text, markup=False)
+    """Lines for the person, on standard error, so that standard output stays data. Nobody need be reading."""
+    with suppress(OSError):
+        err.print(_clean(text))
+
+
+def tell(text: str, style: str = "") -> None:
+    """Lines of what was asked for, on standard output."""
+    out.print(_clean(text), style=style)
 
 
 def emit(record: dict[str, Any]) -> None:
-    """One JSON line on standard output."""
-    sys.stdout.write(json.dumps(record, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+    """One JSON line on standard output. A name that is not text stays what it is: a lone surrogate, escaped."""
+    file = out.file
+    text = json.dumps(record, ensure_ascii=(file.encoding or "utf-8").lower() != "utf-8")
+    file.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
+    file.flush()
 
 
 def printable(name: str) -> str:
     """A name from outside on one line of a terminal: control characters are escaped."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)
+
+
+def _clean(text: str) -> str:
+    """The same for text of several lines."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def progress() -> Progress:
@@ -75,26 +94,36 @@ def progress() -> Progress:
 
 def run(command: Coroutine[Any, Any, int], where: Paths) -> NoReturn:
     """Runs a command to its exit code; whatever fails becomes a message with a next step, never a traceback."""
-    raise typer.Exit(_outcome(command, where))
+    with Ending(stopping=partial(say, "stopping")) as ending:
+        code = asyncio.run(ending.heed(_outcome(command, where, ending)))
+    raise typer.Exit(code)
 
 
-def _outcome(command: Coroutine[Any, Any, int], where: Paths) -> int:
+async def _outcome(command: Coroutine[Any, Any, int], where: Paths, ending: Ending) -> int:
     try:
-        return asyncio.run(command)
+        code = await command
+        out.file.flush()
+        return code
     except Invalid as invalid:
         say(str(invalid))
     except (Failure, PluginError) as failure:
         say(f"fras: {failure}")
-    except KeyboardInterrupt:
-        say("fras: stopped by Ctrl-C; what was finished is kept")
+    except asyncio.CancelledError:
+        how = "Ctrl-C" if ending.asked is signal.SIGINT else "a signal"
+        say(f"fras: stopped by {how}; what was finished is kept")
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads: the end of the process has nothing to write
+    except OSError as error:
+        what = f"{error.filename}: " if error.filename else ""
+        say(f"fras: {what}{error.strerror}; look at the disk's space and at the rights there")
+        _keep_details(where)
     except Exception as fault:
         say(f"fras: a fault of FRAS itself: {type(fault).__name__}; {_keep_details(where)}")
     return 1
 
 
 def _keep_details(where: Paths) -> str:
+    """Says where the traceback is, for nobody wants it in a terminal."""
     report = where.data / "fault.log"
     try:
         where.data.mkdir(parents=True, exist_ok=True)

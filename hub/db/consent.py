@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Select, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.recognition.consent import Consent, ConsentEvent
+from hub.recognition.consent import Consent, ConsentEvent, standing
 
 from . import gallery
 from .tables import consent_events as table
+
+BATCH = 500
 
 
 async def append(
@@ -39,10 +43,7 @@ async def events(connection: AsyncConnection, person: str | None = None) -> list
     query = select(table).order_by(table.c.order)
     if person is not None:
         query = query.where(table.c.person == person)
-    return [
-        ConsentEvent(row.person, row.signer, Consent(row.state), row.at, row.order, row.notice_version, row.expires_at)
-        for row in await connection.execute(query)
-    ]
+    return await _events(connection, query)
 
 
 async def by_person(connection: AsyncConnection) -> dict[str, list[ConsentEvent]]:
@@ -51,3 +52,20 @@ async def by_person(connection: AsyncConnection) -> dict[str, list[ConsentEvent]
     for event in await events(connection):
         said.setdefault(event.person, []).append(event)
     return said
+
+
+async def granted(connection: AsyncConnection, persons: Iterable[str], now: datetime) -> frozenset[str]:
+    """Those of `persons` whose consent stands at `now`."""
+    wanted = sorted(set(persons))
+    said: dict[str, list[ConsentEvent]] = {}
+    for start in range(0, len(wanted), BATCH):
+        for event in await _events(connection, select(table).where(table.c.person.in_(wanted[start : start + BATCH]))):
+            said.setdefault(event.person, []).append(event)
+    return frozenset(person for person, events in said.items() if standing(events, now) is Consent.GRANTED)
+
+
+async def _events(connection: AsyncConnection, query: Select[Any]) -> list[ConsentEvent]:
+    return [
+        ConsentEvent(row.person, row.signer, Consent(row.state), row.at, row.order, row.notice_version, row.expires_at)
+        for row in await connection.execute(query)
+    ]

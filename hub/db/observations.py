@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hub.attendance.records import Observation
 from hub.plugin import Box, Quality
 
-from . import people
+from . import consent
 from .ledger import Concluded
 from .tables import crops, marks, observations, sightings
 
@@ -52,14 +52,17 @@ def observation_id(frame_id: str, face: int) -> str:
 
 
 async def add(
-    connection: AsyncConnection, frames: Mapping[str, Concluded], faces: Mapping[str, Sequence[FaceRecord]]
+    connection: AsyncConnection,
+    frames: Mapping[str, Concluded],
+    faces: Mapping[str, Sequence[FaceRecord]],
+    now: datetime,
 ) -> list[str]:
     """Stores the faces of each frame with the rows of their crops; returns the observations' ids.
 
-    Somebody erased since the frame was judged is stored as unknown.
+    Somebody erased since the frame was judged, or whose consent does not stand at `now`, is stored as unknown.
     """
     named = {face.person for found in faces.values() for face in found if face.person is not None}
-    present = await people.existing(connection, named) if named else frozenset()
+    present = await consent.granted(connection, named, now)
     rows = []
     evidence = []
     for frame_id, found in faces.items():

@@ -15,6 +15,9 @@ class Consent(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+OBJECTIONS = (Consent.REFUSED, Consent.WITHDRAWN)
+
+
 @dataclass(frozen=True, slots=True)
 class ConsentEvent:
     """Somebody signed something. `at` and `expires_at` are UTC; `order` breaks ties by arrival."""
@@ -32,14 +35,19 @@ def standing(events: Iterable[ConsentEvent], now: datetime) -> Consent:
     """What one person's events amount to at `now`.
 
     Each signer's latest word counts; one objection vetoes (UK Protection of Freedoms Act 2012, s26); a grant
-    past its expiry is as if it had never been given.
+    past its expiry is as if it had never been given. An objection ends every grant that arrived before it, even
+    one dated later: by a clock that ran ahead, say.
     """
     latest: dict[str, ConsentEvent] = {}
     for event in sorted(events, key=lambda event: (event.at, event.order)):
-        if event.at <= now:
-            latest[event.signer] = event
+        if event.at > now:
+            break
+        before = latest.get(event.signer)
+        if before and before.state in OBJECTIONS and event.state not in OBJECTIONS and event.order < before.order:
+            continue
+        latest[event.signer] = event
     states = {event.state for event in latest.values()}
-    for objection in (Consent.REFUSED, Consent.WITHDRAWN):
+    for objection in OBJECTIONS:
         if objection in states:
             return objection
     granted = any(

@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image
 from typer.testing import CliRunner
 
-from hub.cli import app
+from hub.cli.commands import app
 from tests.support import colours
 from tests.support.distributions import install
 
