@@ -133,8 +133,6 @@ async def open_inbox(
         finally:
             inbox.close()
             await writer
-            with suppress(Failure):  # whoever concluded a frame may have been cancelled before its file went
-                await inbox.sweep()
             with suppress(DatabaseError):  # then it is done at the next start
                 await inbox.remove_strays()
 
@@ -199,12 +197,12 @@ class Inbox:
         return arrived
 
     async def read(self, frame_id: str) -> bytes:
-        """What the camera delivered. Raises NotFound when the file is gone, InboxUnavailable when it may be read later."""
+        """What the camera delivered. Raises NotFound for a file that is gone, InboxUnavailable for one to read later."""
         try:
             return await self._in_thread(self._spool.read, frame_id)
         except OSError as error:
             if error.errno in PASSING:
-                raise _problem(error) from None
+                raise InboxUnavailable(f"the inbox cannot be read now: {error.strerror}") from None
             raise NotFound(f"the file of frame {frame_id} cannot be read: {error.strerror}") from None
 
     async def conclude(self, conclusions: Sequence[Conclusion]) -> frozenset[str]:
