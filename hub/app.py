@@ -187,9 +187,9 @@ async def open_hub(school: School) -> AsyncIterator[Hub]:
         threads = DaemonPool("pipeline")
         stack.callback(threads.close)
         crops = Crops(school.database, storage, clock, settings.keep.crops)
-        projector = Projector(school.registers, school.zone, clock)
+        projector = Projector(school.registers, clock)
         backlog: Backlog[Pending] = Backlog()
-        pipeline = Pipeline(inbox, backlog, judge, crops, threads, clock, projector.changed)
+        pipeline = Pipeline(inbox, backlog, judge, crops, threads, clock, projector.concluded)
         hub = Hub(school.database, inbox, backlog, pipeline, projector, crops, clock)
         await stack.enter_async_context(running(hub))
         for camera in settings.cameras:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import uuid6
 
-from hub.db import observations
+from hub.db import enrolments, observations
 from hub.db.engine import Database
 from hub.db.observations import Crop
 from hub.plugin import Clock, Storage
@@ -19,6 +19,8 @@ __all__ = ["Crop", "Crops"]
 logger = logging.getLogger("fras.crops")
 
 PREFIX = "crops/"
+PORTRAITS = "portraits/"
+"""Where `hub.enrolment` keeps the pictures people were enrolled with."""
 BATCH = 500
 GRACE = timedelta(hours=1)
 """Age from which a crop without a row is an orphan: until then its row may be on its way."""
@@ -39,7 +41,7 @@ class Crops:
         Raises what the storage raises, StorageFull among it.
         """
         now = self._clock.now()
-        key = f"{PREFIX}{captured_at.astimezone(UTC):%Y-%m-%d}/{_uuid7(now)}.jpg"
+        key = new_key(f"{PREFIX}{captured_at.astimezone(UTC):%Y-%m-%d}/", now)
         await self._storage.put(key, data)
         return Crop(key, now, now + self._keep)
 
@@ -55,21 +57,35 @@ class Crops:
             removed += len(keys)
 
     async def sweep_orphans(self) -> int:
-        """Removes what storage holds without a row, older than GRACE, and says how many: crashes leave them."""
+        """Removes crops and portraits without a row, older than GRACE, and says how many: crashes leave them."""
         before = self._clock.now() - GRACE
         removed = 0
         batch: list[str] = []
-        async for key in self._storage.list(PREFIX):
-            stored_at = _stored_at(key)
-            if stored_at is not None and stored_at < before:
-                batch.append(key)
-            if len(batch) >= BATCH:
-                removed += await self._remove_orphans(batch)
-                batch = []
-        removed += await self._remove_orphans(batch)
+        for prefix in (PREFIX, PORTRAITS):
+            async for key in self._storage.list(prefix):
+                stored_at = _stored_at(key)
+                if stored_at is not None and stored_at < before:
+                    batch.append(key)
+                if len(batch) >= BATCH:
+                    removed += await self.discard(batch)
+                    batch = []
+        removed += await self.discard(batch)
         if removed:
-            logger.info("%d crops without an observation removed", removed)
+            logger.info("%d pictures that nothing refers to removed", removed)
         return removed
+
+    async def discard(self, keys: Sequence[str]) -> int:
+        """Removes those of `keys` that have no row, and says how many: what they were stored for did not come to be."""
+        if not keys:
+            return 0
+        portraits = [key for key in keys if key.startswith(PORTRAITS)]
+        async with self._database.read() as connection:
+            kept = await observations.kept_crops(connection, [key for key in keys if key not in portraits])
+            kept |= await enrolments.kept_crops(connection, portraits)
+        orphans = [key for key in keys if key not in kept]
+        for key in orphans:
+            await self._storage.delete(key)
+        return len(orphans)
 
     async def forget(self, person: str) -> int:
         """Removes every crop that shows the person, and says how many."""
@@ -84,23 +100,15 @@ class Crops:
         async with self._database.write() as connection:
             await observations.drop_crops(connection, keys)
 
-    async def _remove_orphans(self, keys: Sequence[str]) -> int:
-        async with self._database.read() as connection:
-            kept = await observations.kept_crops(connection, keys)
-        orphans = [key for key in keys if key not in kept]
-        for key in orphans:
-            await self._storage.delete(key)
-        return len(orphans)
 
-
-def _uuid7(moment: datetime) -> uuid.UUID:
-    """A UUIDv7 whose time is `moment` (RFC 9562, 5.7): its first 48 bits count milliseconds since 1970."""
+def new_key(prefix: str, moment: datetime) -> str:
+    """A key of its own for a JPEG stored at `moment`, a UUIDv7 (RFC 9562, 5.7: 48 bits of milliseconds since 1970)."""
     milliseconds = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
-    return uuid.UUID(int=milliseconds << 80 | uuid6.uuid7().int & (1 << 80) - 1)
+    return f"{prefix}{uuid.UUID(int=milliseconds << 80 | uuid6.uuid7().int & (1 << 80) - 1)}.jpg"
 
 
 def _stored_at(key: str) -> datetime | None:
-    """When a crop was stored, from its name; None for a name that `put` did not give."""
+    """When a picture was stored, from its name; None for a name that `new_key` did not give."""
     try:
         name = uuid.UUID(key.rsplit("/", 1)[-1].removesuffix(".jpg"))
         return datetime.fromtimestamp((name.int >> 80) / 1000, UTC) if name.version == 7 else None

@@ -197,7 +197,7 @@ class Inbox:
         return arrived
 
     async def read(self, frame_id: str) -> bytes:
-        """What the camera delivered. Raises NotFound for a file that is gone, InboxUnavailable for one to read later."""
+        """What the camera delivered. Raises NotFound when it is gone, InboxUnavailable to try again later."""
         try:
             return await self._in_thread(self._spool.read, frame_id)
         except OSError as error:

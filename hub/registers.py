@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from hub.attendance.records import Rules
+from hub.attendance.records import Rules, Span
 from hub.attendance.register import Register, conclusions, facts_of, register
 from hub.attendance.roster import Person
 from hub.attendance.timetable import Weekly
-from hub.db import attendance, consent, ledger, observations, people, templates
+from hub.db import attendance, consent, ledger, observations, outbox, people, templates
+from hub.db import settings as stored
 from hub.db.engine import Database
 from hub.failure import Failure
 from hub.plugin import Clock
@@ -22,6 +23,10 @@ logger = logging.getLogger("fras.registers")
 
 SETTLE = 1.0
 """Seconds between two projections: facts that arrive together cost one."""
+NOTED = "registers:noted"
+"""Where the database keeps the last event of the outbox that the stored registers show."""
+EVENTS = 1000
+"""Events read at a time."""
 
 
 class Registers:
@@ -42,6 +47,7 @@ class Registers:
         self._rules = rules
         self._zone = zone
         self._clock = clock
+        self._reaches: dict[date, Span] = {}
 
     async def names(self) -> dict[str, str]:
         async with self._database.read() as connection:
@@ -81,6 +87,34 @@ class Registers:
             now,
         )
 
+    def days_of(self, moment: datetime) -> set[date]:
+        """The days whose registers a fact of this moment (UTC) belongs to: lectures reach across midnight."""
+        local = moment.astimezone(self._zone).date()
+        near = [local + timedelta(days=away) for away in range(-2, 2)]
+        return {local} | {day for day in near if self._reach(day).start <= moment <= self._reach(day).end}
+
+    async def undecided(self) -> list[date]:
+        """The days that have open marks."""
+        async with self._database.read() as connection:
+            return await attendance.undecided(connection)
+
+    async def news(self) -> tuple[int, set[date]]:
+        """The last event of the outbox, and the days of those frames that came to an end since `noted`."""
+        days: set[date] = set()
+        async with self._database.read() as connection:
+            last = int(await stored.get(connection, NOTED) or 0)
+            while events := await outbox.after(connection, last, EVENTS):
+                last = events[-1].id
+                for event in events:
+                    if event.kind == "frame":
+                        days |= self.days_of(datetime.fromisoformat(event.payload["captured_at"]))
+        return last, days
+
+    async def noted(self, last: int) -> None:
+        """Remembers, also for the next start, that the registers show everything up to this event."""
+        async with self._database.write() as connection:
+            await stored.put(connection, NOTED, last)
+
     async def project(self, day: date) -> Register:
         """Stores the day's sightings and marks in place of what was stored; the same facts store the same rows."""
         found = await self.of(day)
@@ -105,31 +139,49 @@ class Registers:
         return {day: conclusions(found.sightings, found.marks) for day, found in registers.items()}
 
     async def rebuild(self) -> None:
-        """Drops every stored sighting and mark, and derives those of every day anew."""
-        async with self._database.write() as connection:
+        """Drops the stored sightings and marks of each day and derives them anew; an interruption loses no day."""
+        async with self._database.read() as connection:
             days = await attendance.days(connection)
-            await attendance.drop_all(connection)
         for day in days:
             await self.project(day)
 
+    def _reach(self, day: date) -> Span:
+        if day not in self._reaches:
+            self._reaches[day] = facts_of(day, self._timetable, self._zone, self._rules)
+        return self._reaches[day]
+
 
 class Projector:
-    """Keeps the stored registers up to date while the hub runs."""
+    """Keeps the stored registers up to date while the hub runs.
 
-    def __init__(self, registers: Registers, zone: ZoneInfo, clock: Clock) -> None:
+    It follows the outbox, so that what a killed hub had not projected is projected at the next start.
+    """
+
+    def __init__(self, registers: Registers, clock: Clock) -> None:
         self._registers = registers
-        self._zone = zone
         self._clock = clock
         self._stale: set[date] = set()
+        self._looking_again = False
+        self._noted = -1
         self._news = asyncio.Event()
+        self._turn = asyncio.Lock()
 
-    def changed(self, moments: Iterable[datetime]) -> None:
-        """Facts captured at these moments (UTC) have been stored."""
-        self._stale |= {moment.astimezone(self._zone).date() for moment in moments}
+    def concluded(self) -> None:
+        """Outcomes of frames have been stored, with their events."""
+        self._news.set()
+
+    def watched(self, moment: datetime) -> None:
+        """A camera has watched until this moment (UTC)."""
+        self._stale |= self._registers.days_of(moment)
+        self._news.set()
+
+    def look_again(self) -> None:
+        """Time has passed: lectures end, and patience with silent cameras runs out."""
+        self._looking_again = True
         self._news.set()
 
     async def run(self) -> None:
-        """Projects until cancelled; what is still stale then is projected at the next start."""
+        """Projects until cancelled."""
         while True:
             await self._news.wait()
             try:
@@ -140,9 +192,22 @@ class Projector:
             await self._clock.sleep(SETTLE)
 
     async def settle(self) -> None:
-        """Projects everything stale now."""
-        self._news.clear()
-        while self._stale:
-            day = min(self._stale)
-            await self._registers.project(day)
-            self._stale.discard(day)
+        """Returns once the stored registers show everything that was known when it was called."""
+        async with self._turn:
+            self._news.clear()
+            last, days = await self._registers.news()
+            self._stale |= days
+            if self._looking_again:
+                self._stale |= {*self._registers.days_of(self._clock.now()), *await self._registers.undecided()}
+                self._looking_again = False
+            while self._stale:
+                day = min(self._stale)
+                self._stale.discard(day)  # before reading the facts: what arrives meanwhile makes it stale again
+                try:
+                    await self._registers.project(day)
+                except BaseException:
+                    self._stale.add(day)
+                    raise
+            if last != self._noted:
+                await self._registers.noted(last)
+                self._noted = last

@@ -56,7 +56,7 @@ class Hub:
         """Takes what a camera saw; returning acknowledges it. A camera ahead of recognition is made to wait."""
         if isinstance(event, Heartbeat):
             await self._inbox.heartbeat(camera, event)
-            self._projector.changed([event.until])
+            self._projector.watched(event.until)
             return
         await self._backlog.room(camera)
         if isinstance(event, Frame):
@@ -105,7 +105,7 @@ class Hub:
 
     async def _look_again(self) -> None:
         while True:
-            self._projector.changed([self._clock.now()])
+            self._projector.look_again()
             await self._clock.sleep(LOOK_AGAIN)
 
     async def _sweep(self) -> None:

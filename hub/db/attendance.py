@@ -58,10 +58,10 @@ async def sightings_of(connection: AsyncConnection, date: str) -> list[Sighting]
     return [Sighting(*row) for row in await connection.execute(query)]
 
 
-async def drop_all(connection: AsyncConnection) -> None:
-    """Forgets every conclusion, so that they can be rebuilt from the facts."""
-    await connection.execute(delete(sightings_table))
-    await connection.execute(delete(marks_table))
+async def undecided(connection: AsyncConnection) -> list[date_type]:
+    """The local dates that have open marks, in order."""
+    query = select(marks_table.c.date).where(marks_table.c.status == Status.OPEN).distinct()
+    return sorted(date_type.fromisoformat(day) for day in (await connection.execute(query)).scalars())
 
 
 def _mark(row: Any) -> Mark:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -47,6 +47,23 @@ async def known(connection: AsyncConnection, person: str, model_id: str) -> set[
     judged = or_(table.c.state == State.REFUSED, table.c.embedding.is_not(None))
     query = select(table.c.source_sha256).where(table.c.person == person, table.c.model_id == model_id, judged)
     return set((await connection.execute(query)).scalars())
+
+
+async def owners(connection: AsyncConnection, model_id: str) -> dict[str, str]:
+    """Whose every photograph is, by SHA-256, that serves the model: its embedding is kept."""
+    query = select(table.c.source_sha256, table.c.person).where(
+        table.c.model_id == model_id, table.c.embedding.is_not(None)
+    )
+    return {row.source_sha256: row.person for row in await connection.execute(query.order_by(table.c.person.desc()))}
+
+
+async def kept_crops(connection: AsyncConnection, keys: Sequence[str]) -> set[str]:
+    """Those of `keys` that a photograph's row refers to."""
+    kept: set[str] = set()
+    for start in range(0, len(keys), BATCH):
+        query = select(table.c.crop_key).where(table.c.crop_key.in_(keys[start : start + BATCH]))
+        kept |= set((await connection.execute(query)).scalars())
+    return kept
 
 
 async def record(connection: AsyncConnection, *images: EnrolmentImage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from itertools import chain
 
@@ -34,6 +35,7 @@ class GalleryKeeper:
         self._version: int | None = None
         self._checked_at = float("-inf")
         self._next_change: datetime | None = None
+        self._turn = asyncio.Lock()
 
     async def search(self, probes: npt.NDArray[np.float32], k: int) -> list[list[Candidate]]:
         return await (await self.current()).search(probes, k)
@@ -43,17 +45,19 @@ class GalleryKeeper:
         return self._consenting
 
     async def current(self) -> NumpyGallery:
-        now = self._clock.now()
-        due = self._next_change is not None and now >= self._next_change
-        if due or self._clock.monotonic() - self._checked_at >= FRESH:
-            await self._refresh(now, force=due)
-        return self._gallery
+        async with self._turn:
+            now = self._clock.now()
+            due = self._next_change is not None and now >= self._next_change
+            if due or self._clock.monotonic() - self._checked_at >= FRESH:
+                await self._refresh(now, force=due)
+            return self._gallery
 
     async def _refresh(self, now: datetime, *, force: bool) -> None:
+        checked_at = self._clock.monotonic()
         async with self._database.read() as connection:
             version = await templates.version(connection)
-            self._checked_at = self._clock.monotonic()
             if version == self._version and not force:
+                self._checked_at = checked_at
                 return
             events = await consent.by_person(connection)
             people, matrix = await templates.all(connection, self.model_id)
@@ -63,3 +67,4 @@ class GalleryKeeper:
         self._consenting = frozenset(granted)
         self._next_change = next_change(chain.from_iterable(events.values()), now)
         self._version = version
+        self._checked_at = checked_at

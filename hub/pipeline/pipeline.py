@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from hub.crops import Crops
 from hub.detections import Garbled, unpack
@@ -14,7 +14,7 @@ from hub.failure import Failure
 from hub.inbox import Conclusion, FaceRecord, Inbox, Kind, Outcome, Pending
 from hub.pipeline.backlog import Backlog
 from hub.pipeline.judge import LONGEST, Judge, Judged, JudgedFace
-from hub.plugin import Clock, Face, NotFound, NotReady, Picture
+from hub.plugin import Clock, Face, NotFound, Picture, PluginError
 from hub.plugin.media import Unreadable, crop_jpeg, decode
 from hub.runtime.faults import PluginFault, summary
 from hub.runtime.threads import DaemonPool
@@ -26,11 +26,24 @@ WORKERS = 3
 BATCH = 8
 """Frames in a batch."""
 ATTEMPTS = 3
-"""Tries with a frame on its own before it is rejected for making the recogniser fail."""
+"""Tries with a frame on its own before it is rejected, should the recogniser work otherwise."""
 PAUSE = 2.0
 """Seconds to leave a recogniser or a storage alone that is not ready."""
 CROP_MARGIN = 0.15
 """What is kept around a face, as a share of its box: enough to judge it, too little for a neighbour's face."""
+
+
+class _Provoked(Exception):
+    """The recogniser failed on these frames, perhaps because of one of them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """A frame that could be read, with its verdict, or could not and why."""
+
+    frame: Pending
+    picture: Picture | None
+    verdict: Judged | str
 
 
 class Pipeline:
@@ -44,9 +57,9 @@ class Pipeline:
         crops: Crops,
         threads: DaemonPool,
         clock: Clock,
-        concluded: Callable[[Iterable[datetime]], None],
+        concluded: Callable[[], None],
     ) -> None:
-        """`concluded` is told the capture times of frames whose observations have just been stored."""
+        """`concluded` is called whenever outcomes have been stored."""
         self._inbox = inbox
         self._backlog = backlog
         self._judge = judge
@@ -69,57 +82,70 @@ class Pipeline:
         while True:
             frames, superseded = await self._backlog.take(BATCH)
             if superseded:
-                await self._inbox.conclude([Conclusion(frame.id, Outcome.SUPERSEDED) for frame in superseded])
+                await self._conclude(superseded, [Conclusion(frame.id, Outcome.SUPERSEDED) for frame in superseded])
             if frames:
                 await self._recognise(frames)
 
     async def _recognise(self, frames: Sequence[Pending]) -> None:
         try:
-            await self._inbox.conclude(await self._conclusions(frames))
-        except PluginFault as fault:
+            await self._write_down(await self._look(frames))
+        except (PluginError, Failure) as error:
+            await self._wait(frames, error)
+        except Exception as fault:  # of the recogniser or of FRAS: neither may stop the hub
             if len(frames) > 1:
                 for frame in frames:
                     await self._recognise([frame])
             else:
                 await self._provoked(frames[0], fault)
-        except (NotReady, Failure) as error:
+        else:
+            for frame in frames:
+                self._failures.pop(frame.id, None)
+
+    async def _conclude(self, frames: Sequence[Pending], conclusions: Sequence[Conclusion]) -> None:
+        try:
+            await self._inbox.conclude(conclusions)
+        except (PluginError, Failure) as error:
             await self._wait(frames, error)
         else:
-            self._waiting = False
-            self.concluded_frames += len(frames)
-            self._concluded([frame.captured_at for frame in frames])
+            self._concluded()
 
-    async def _wait(self, frames: Sequence[Pending], error: NotReady | Failure) -> None:
+    async def _wait(self, frames: Sequence[Pending], error: Exception) -> None:
         """They stay in the ledger as pending: nothing is lost, however long it takes."""
         logger.log(logging.DEBUG if self._waiting else logging.WARNING, "frames wait to be recognised: %s", error)
         self._waiting = True
         await self._backlog.put_back(frames)
         await self._clock.sleep(PAUSE)
 
-    async def _provoked(self, frame: Pending, fault: PluginFault) -> None:
-        """A frame that makes the recogniser fail must not hold up the others for ever."""
+    async def _provoked(self, frame: Pending, fault: Exception) -> None:
+        """A frame that makes the recogniser fail must not hold up the others for ever.
+
+        A recogniser that fails on a grey picture, too, is to blame itself: then the frame waits like any other.
+        """
         self._failures[frame.id] += 1
-        if self._failures[frame.id] < ATTEMPTS:
+        if self._failures[frame.id] < ATTEMPTS or not await self._judge.able():
             await self._wait([frame], fault)
             return
         del self._failures[frame.id]
-        logger.error("frame %s is rejected: the recogniser failed on it %d times", frame.id, ATTEMPTS)
-        reason = f"the recogniser failed on it {ATTEMPTS} times ({summary(fault)})"
-        await self._inbox.conclude([Conclusion(frame.id, Outcome.REJECTED, reason=reason)])
+        said = str(fault) if isinstance(fault, _Provoked) else summary(fault)
+        logger.error("frame %s is rejected after %d tries: %s", frame.id, ATTEMPTS, said)
+        reason = f"it could not be recognised in {ATTEMPTS} tries ({said})"
+        await self._conclude([frame], [Conclusion(frame.id, Outcome.REJECTED, reason=reason)])
 
-    async def _conclusions(self, frames: Sequence[Pending]) -> list[Conclusion]:
-        """One conclusion a frame; what cannot be read is rejected with the reason."""
+    async def _look(self, frames: Sequence[Pending]) -> list[_Seen]:
         contents = await asyncio.gather(*(self._read(frame) for frame in frames))
-        verdicts = iter(await self._judge.judge([content for content in contents if isinstance(content, Picture)]))
-        conclusions = []
+        try:
+            verdicts = iter(await self._judge.judge([content for content in contents if isinstance(content, Picture)]))
+        except PluginFault as fault:
+            raise _Provoked(fault.message) from fault
+        seen = []
         for frame, content in zip(frames, contents, strict=True):
             if isinstance(content, str):
-                conclusions.append(Conclusion(frame.id, Outcome.REJECTED, reason=content))
+                seen.append(_Seen(frame, None, content))
             elif isinstance(content, Picture):
-                conclusions.append(await self._conclude(frame, content, next(verdicts)))
+                seen.append(_Seen(frame, content, next(verdicts)))
             else:
-                conclusions.append(await self._conclude(frame, None, await self._judge.judge_faces(content)))
-        return conclusions
+                seen.append(_Seen(frame, None, await self._judge.judge_faces(content)))
+        return seen
 
     async def _read(self, frame: Pending) -> Picture | tuple[Face, ...] | str:
         """The picture, or the faces a camera found itself, or the sentence that says why there is neither."""
@@ -130,22 +156,44 @@ class Pipeline:
             model_id, faces = unpack(data)
         except (Unreadable, Garbled, NotFound) as problem:
             return str(problem)
-        if model_id != self._judge.model_id:
-            return f"its faces were embedded by model {model_id}, and this hub uses {self._judge.model_id}"
-        return faces
+        return self._judge.foreign(model_id, faces) or faces
 
-    async def _conclude(self, frame: Pending, picture: Picture | None, judged: Judged) -> Conclusion:
-        records = [await self._record(frame, picture, judged, face) for face in judged.faces]
+    async def _write_down(self, seen: Sequence[_Seen]) -> None:
+        """Concludes every frame; what could not be read is rejected with the reason."""
+        crops: list[str] = []
+        try:
+            await self._inbox.conclude([await self._conclusion(one, crops) for one in seen])
+        except Exception:
+            await self._discard(crops)
+            raise
+        self._waiting = False
+        self.concluded_frames += len(seen)
+        self._concluded()
+        await self._discard(crops)
+
+    async def _discard(self, crops: Sequence[str]) -> None:
+        """Removes crops whose observations were not stored, or no longer name anybody."""
+        try:
+            await self._crops.discard(crops)
+        except (PluginError, Failure) as error:
+            logger.debug("crops are left to the next sweep: %s", error)
+
+    async def _conclusion(self, seen: _Seen, crops: list[str]) -> Conclusion:
+        verdict = seen.verdict
+        if isinstance(verdict, str):
+            return Conclusion(seen.frame.id, Outcome.REJECTED, reason=verdict)
+        records = tuple([await self._record(seen, verdict, face, crops) for face in verdict.faces])
         outcome = Outcome.RECOGNISED if records else Outcome.EMPTY
-        return Conclusion(frame.id, outcome, observations=tuple(records), too_small=judged.too_small)
+        return Conclusion(seen.frame.id, outcome, observations=records, too_small=verdict.too_small)
 
-    async def _record(self, frame: Pending, picture: Picture | None, judged: Judged, face: JudgedFace) -> FaceRecord:
+    async def _record(self, seen: _Seen, judged: Judged, face: JudgedFace, crops: list[str]) -> FaceRecord:
         """The fact to store. Only somebody recognised, whose consent therefore stands, leaves a crop."""
         decision = face.decision
         crop = None
-        if decision.person is not None and picture is not None:
-            jpeg = await self._threads.run(crop_jpeg, picture, face.box, CROP_MARGIN)
-            crop = await self._crops.put(jpeg, frame.captured_at)
+        if decision.person is not None and seen.picture is not None:
+            jpeg = await self._threads.run(crop_jpeg, seen.picture, face.box, CROP_MARGIN)
+            crop = await self._crops.put(jpeg, seen.frame.captured_at)
+            crops.append(crop.key)
         return FaceRecord(
             box=face.box,
             detector_score=face.detector_score,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import astuple
 
 import numpy as np
 
@@ -56,6 +57,8 @@ def check_face(face: object, dimension: int | None = None) -> None:
         raise Garbage(f"gave an embedding of {embedding.size} numbers, its model says {dimension}")
     if not np.isfinite(embedding).all():
         raise Garbage("gave an embedding with NaN or infinity")
+    if not np.isfinite((face.score, *astuple(face.quality))).all():
+        raise Garbage("gave a face whose score or quality is not finite")
     _check_box(face.box)
 
 

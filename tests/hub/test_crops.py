@@ -12,11 +12,12 @@ from sqlalchemy import text
 
 from hub.attendance.records import Sighting
 from hub.crops import GRACE, Crop, Crops
-from hub.db import attendance, observations, people
+from hub.db import attendance, consent, observations, people
 from hub.db.engine import Database
 from hub.db.people import Person
 from hub.inbox import Conclusion, Inbox, Outcome
 from hub.plugin import Storage
+from hub.recognition.consent import Consent
 from tests.support.disks import local_disk
 from tests.support.facts import SetClock, at, face, frame, inbox_in
 
@@ -54,6 +55,8 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     async with inbox_in(tmp_path) as (database, inbox), local_disk(tmp_path) as storage:
         async with database.write() as connection:
             await people.add(connection, Person("1", "Ada"), Person("2", "Bob"))
+            for person in ("1", "2"):
+                await consent.append(connection, person=person, signer="x", state=Consent.GRANTED, at=at(0))
         clock = SetClock()
         yield Scene(database, inbox, storage, clock, Crops(database, storage, clock, KEEP))
 

@@ -17,12 +17,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, text
 
-from hub.db import ledger, observations, outbox, people
+from hub.db import consent, ledger, observations, outbox, people
 from hub.db.engine import Database, open_database
 from hub.db.people import Person
 from hub.detections import unpack
 from hub.inbox import Accepted, Conclusion, Crop, Inbox, InboxFull, InboxUnavailable, Kind, Outcome, open_inbox
 from hub.plugin import Box, Detections, Face, Heartbeat, NotFound, Quality
+from hub.recognition.consent import Consent
 from tests.support.facts import SetClock, at, face, frame, inbox_in, url_of
 
 
@@ -169,13 +170,18 @@ async def test_concluding_stores_everything_and_removes_the_file(
 ) -> None:
     database, inbox = opened
     async with database.write() as connection:
-        await people.add(connection, Person("1", "Ada"))
+        await people.add(connection, Person("1", "Ada"), Person("refused", "Bob"))
+        await consent.append(connection, person="1", signer="x", state=Consent.GRANTED, at=at(0))
+        await consent.append(connection, person="refused", signer="x", state=Consent.REFUSED, at=at(0))
     known = await inbox.accept("door", frame(1))
     empty = await inbox.accept("door", frame(2))
-    crop = Crop("crops/a.jpg", at(5), at(500))
+    crop, theirs = Crop("crops/a.jpg", at(5), at(500)), Crop("crops/b.jpg", at(5), at(500))
     done = [
         Conclusion(
-            known.frame_id, Outcome.RECOGNISED, observations=(face("1", crop=crop), face(), face("erased")), too_small=2
+            known.frame_id,
+            Outcome.RECOGNISED,
+            observations=(face("1", crop=crop), face(), face("erased"), face("refused", crop=theirs)),
+            too_small=2,
         ),
         Conclusion(empty.frame_id, Outcome.EMPTY),
     ]
@@ -191,8 +197,8 @@ async def test_concluding_stores_everything_and_removes_the_file(
         assert (await connection.execute(text("SELECT key FROM crops"))).scalars().all() == ["crops/a.jpg"]
     assert (seen.captured_at, seen.camera, seen.person, seen.crop) == (at(1), "door", "1", "crops/a.jpg")
     assert seen.id == observations.observation_id(known.frame_id, 0)
-    assert [tuple(row) for row in counts] == [(3, 2), (0, 0)]
-    assert unknown == 2
+    assert [tuple(row) for row in counts] == [(4, 2), (0, 0)]
+    assert unknown == 3
     assert [(one.payload["frame"], one.payload["outcome"]) for one in told] == [
         (known.frame_id, "recognised"),
         (empty.frame_id, "empty"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 from hub.attendance.records import Mark, Sighting, Status
 from hub.db import attendance, people
@@ -38,9 +39,15 @@ async def test_a_day_is_replaced_whole_and_alone(database: Database) -> None:
         assert await attendance.sightings_of(connection, MONDAY) == []
         assert await attendance.marks_of(connection, MONDAY) == [ABSENT]
         assert await attendance.sightings_of(connection, TUESDAY) == [SEEN]
-        await attendance.drop_all(connection)
-        assert await attendance.sightings_of(connection, TUESDAY) == []
-        assert await attendance.marks_of(connection, TUESDAY) == []
+
+
+async def test_days_with_open_marks_are_known(database: Database) -> None:
+    async with database.write() as connection:
+        await people.add(connection, Person("1", "Ada"), Person("2", "Bob"))
+        await attendance.replace_day(connection, MONDAY, [], [ABSENT])
+        assert await attendance.undecided(connection) == []
+        await attendance.replace_day(connection, TUESDAY, [], [replace(ABSENT, lecture="art", status=Status.OPEN)])
+        assert await attendance.undecided(connection) == [date.fromisoformat(TUESDAY)]
 
 
 async def test_people_erased_meanwhile_are_left_out(database: Database) -> None:

@@ -69,6 +69,14 @@ def test_what_is_dated_ahead_does_not_count_yet() -> None:
     assert standing(events, NOW + DAY) is WITHDRAWN
 
 
+def test_an_objection_ends_earlier_grants_even_those_dated_later() -> None:
+    ahead = said("mother", GRANTED, days=3, order=1)
+    withdrawn = said("mother", WITHDRAWN, days=0, order=2)
+    assert [standing([ahead, withdrawn], said("", GRANTED, day).at) for day in (0, 3, 4)] == [WITHDRAWN] * 3
+    again = said("mother", GRANTED, days=5, order=3)
+    assert standing([ahead, withdrawn, again], again.at) is GRANTED
+
+
 def test_the_next_change_is_an_expiry_or_an_event_ahead() -> None:
     assert next_change([said("mother", GRANTED, -1)], NOW) is None
     assert next_change([said("mother", GRANTED, -9, expires=0)], NOW) is None
