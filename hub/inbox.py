@@ -6,7 +6,6 @@ A frame's file is written and synced first, then its row is committed; concurren
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +26,7 @@ from hub.db.observations import Crop, FaceRecord
 from hub.detections import pack
 from hub.failure import Failure
 from hub.plugin import Clock, Detections, Frame, Heartbeat, NotFound, NotReady
-from hub.spool import NO_ROOM, Spool
+from hub.spool import NO_ROOM, PASSING, Spool
 
 __all__ = [
     "Accepted",
@@ -51,9 +50,6 @@ BATCH = 256
 """Deliveries that share one commit, at most."""
 LARGEST = 2**63 - 1
 """Epochs and sequence numbers are signed 63-bit integers."""
-
-PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
-"""What keeps a good file from being read for a while."""
 
 T = TypeVar("T")
 
@@ -134,7 +130,7 @@ async def open_inbox(
             inbox.close()
             await writer
             with suppress(DatabaseError):  # then it is done at the next start
-                await inbox.remove_strays()
+                await inbox.sweep()
 
 
 class Inbox:
@@ -201,9 +197,8 @@ class Inbox:
         try:
             return await self._in_thread(self._spool.read, frame_id)
         except OSError as error:
-            if error.errno in PASSING:
-                raise InboxUnavailable(f"the inbox cannot be read now: {error.strerror}") from None
-            raise NotFound(f"the file of frame {frame_id} cannot be read: {error.strerror}") from None
+            kind = InboxUnavailable if error.errno in PASSING else NotFound
+            raise kind(f"the file of frame {frame_id} cannot be read: {error.strerror}") from None
 
     async def conclude(self, conclusions: Sequence[Conclusion]) -> frozenset[str]:
         """Stores what became of frames with their observations, crops and events, then removes their files.
@@ -211,46 +206,36 @@ class Inbox:
         One transaction. A frame that was concluded before stays as it was; returns those that were not. Raises
         InboxFull or InboxUnavailable; then nothing is stored, and it may be tried again.
         """
-        first: dict[str, Conclusion] = {}
-        for conclusion in conclusions:
-            first.setdefault(conclusion.frame_id, conclusion)
+        first = {done.frame_id: done for done in reversed(conclusions)}
         verdicts = [
             Verdict(done.frame_id, done.outcome, done.reason, len(done.observations), done.too_small)
-            for done in first.values()
+            for done in reversed(first.values())
         ]
         with _told():
             async with self._database.write() as connection:
-                now = self._clock.now()
-                frames = await ledger.conclude(connection, verdicts, now)
-                await observations.add(connection, frames, {frame: first[frame].observations for frame in frames}, now)
+                frames = await ledger.conclude(connection, verdicts, self._clock.now())
+                faces = {frame: first[frame].observations for frame in frames}
+                await observations.add(connection, frames, faces, self._clock.now())
                 told = [_event(frames[verdict.frame_id], verdict) for verdict in verdicts if verdict.frame_id in frames]
                 await outbox.append(connection, "frame", *told)
         await self._in_thread(self._spool.remove, list(first))
         return frozenset(frames)
 
     async def sweep(self) -> None:
-        """Makes files and ledger agree after a crash; only before anything is accepted.
+        """Makes files and ledger agree after a crash or a stop; only while nothing is accepted.
 
         A file without a pending row was never acknowledged, or is done with: it goes. A pending row without a file
         can never be recognised: it is rejected.
-        """
-        waiting, names = await self.remove_strays()
-        lost = [frame.id for frame in waiting if frame.id not in names]
-        if lost:
-            logger.error("%d frames were acknowledged, but their files are gone: rejected", len(lost))
-            await self.conclude([Conclusion(frame, Outcome.REJECTED, reason="its file was lost") for frame in lost])
-        self._arrive([frame for frame in waiting if frame.id in names])
-
-    async def remove_strays(self) -> tuple[list[Pending], set[str]]:
-        """Removes files without a pending row; answers the frames that wait, and the files there were.
-
-        Whoever is cancelled between concluding a frame and removing its file leaves one.
         """
         async with self._database.read() as connection:
             waiting = await ledger.pending(connection)
         names = await self._in_thread(self._spool.names)
         await self._in_thread(self._spool.remove, names - {frame.id for frame in waiting})
-        return waiting, names
+        lost = [frame.id for frame in waiting if frame.id not in names]
+        if lost:
+            logger.error("%d frames were acknowledged, but their files are gone: rejected", len(lost))
+            await self.conclude([Conclusion(frame, Outcome.REJECTED, reason="its file was lost") for frame in lost])
+        self._arrive([frame for frame in waiting if frame.id in names])
 
     async def write_down(self) -> None:
         """Commits deliveries, all that have gathered since the last commit at once; ends after `close`."""
