@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from hub.app import Paths, open_school
 from hub.cli import console
@@ -104,9 +105,6 @@ def _table(found: list[Line], day: str) -> None:
             table.add_column("status", no_wrap=True)
             table.add_column("min late", justify="right")
             table.add_column("why", overflow="fold")
-        colour = COLOURS.get(line.status, "")
         late = "" if line.minutes is None else str(line.minutes)
-        table.add_row(
-            console.printable(line.name), f"[{colour}]{line.status}[/]" if colour else line.status, late, line.why
-        )
+        table.add_row(console.printable(line.name), Text(line.status, COLOURS.get(line.status, "")), late, line.why)
     console.out.print(table)

@@ -44,7 +44,7 @@ async def _check(where: Paths, json_lines: bool) -> int:
         for problem in problems:
             console.emit(_record(problem))
     elif problems:
-        console.out.print(format_problems(problems), markup=False)
+        console.tell(format_problems(problems))
     if not errors:
         console.say(f"{where.config.name} is fine" + (", with warnings" if problems else ""))
     return 1 if errors else 0

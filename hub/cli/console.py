@@ -39,7 +39,7 @@ class _Console(Console):
         super().__init__(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
     def on_broken_pipe(self) -> None:
-        raise  # noqa: PLE0704  # what rich has caught
+        raise BrokenPipeError
 
 
 out = _Console()
@@ -64,7 +64,8 @@ def tell(text: str, style: str = "") -> None:
 def emit(record: dict[str, Any]) -> None:
     """One JSON line on standard output. A name that is not text stays what it is: a lone surrogate, escaped."""
     file = out.file
-    text = json.dumps(record, ensure_ascii=(file.encoding or "utf-8").lower() != "utf-8")
+    everywhere = getattr(file, "encoding", None) in ("utf-8", None)
+    text = json.dumps(record, ensure_ascii=not everywhere)
     file.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
     file.flush()
 
@@ -112,14 +113,24 @@ async def _outcome(command: Coroutine[Any, Any, int], where: Paths, ending: Endi
         how = "Ctrl-C" if ending.asked is signal.SIGINT else "a signal"
         say(f"fras: stopped by {how}; what was finished is kept")
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads: the end of the process has nothing to write
-    except OSError as error:
-        what = f"{error.filename}: " if error.filename else ""
-        say(f"fras: {what}{error.strerror}; look at the disk's space and at the rights there")
-        _keep_details(where)
+        _give_up_stdout()
     except Exception as fault:
-        say(f"fras: a fault of FRAS itself: {type(fault).__name__}; {_keep_details(where)}")
+        details = _keep_details(where)
+        if isinstance(fault, OSError) and fault.strerror:
+            what = f"{fault.filename}: " if fault.filename else ""
+            say(f"fras: {what}{fault.strerror}; look at the disk's space and the rights there; {details}")
+        else:
+            say(f"fras: a fault of FRAS itself: {type(fault).__name__}; please report it; {details}")
+        _give_up_stdout()
     return 1
+
+
+def _give_up_stdout() -> None:
+    """What nobody can take any more must not fail once more when the process ends."""
+    try:
+        out.file.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.file.fileno())
 
 
 def _keep_details(where: Paths) -> str:
@@ -129,5 +140,5 @@ def _keep_details(where: Paths) -> str:
         where.data.mkdir(parents=True, exist_ok=True)
         report.write_text(traceback.format_exc(), "utf-8")
     except OSError:
-        return "the details could not be written; run with PYTHONFAULTHANDLER=1 and report it"
-    return f"the details are in {report}; please report them"
+        return "details could not be written"
+    return f"details: {report}"

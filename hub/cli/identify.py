@@ -80,13 +80,13 @@ def _print(result: Identified) -> None:
     name = console.printable(str(result.path))
     at = "" if result.time is None else f" at {result.time.total_seconds():.2f} s"
     if result.error is not None:
-        console.out.print(f"{name}{at}: {result.error}", style="red", markup=False)
+        console.tell(f"{name}{at}: {console.printable(result.error)}", style="red")
         return
     count = "no face" if not result.faces else "1 face" if len(result.faces) == 1 else f"{len(result.faces)} faces"
     small = f", {result.too_small} more too small to recognise" if result.too_small else ""
-    console.out.print(f"{name}{at}: {count}{small}", style="bold", markup=False)
+    console.tell(f"{name}{at}: {count}{small}", style="bold")
     for face in sorted(result.faces, key=lambda face: face.box.x):
-        console.out.print(_sentence(face), markup=False)
+        console.tell(_sentence(face))
 
 
 def _sentence(face: JudgedFace) -> str:

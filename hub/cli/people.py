@@ -138,20 +138,19 @@ async def _show(where: Paths, person: str, json_lines: bool) -> int:
         ]
         console.emit(_record(one) | {"events": events, "portraits": images})
         return 0
-    console.out.print(f"{console.printable(one.name)} ({console.printable(one.id)})", style="bold", markup=False)
-    console.out.print(f"  class    {console.printable(one.class_name or '–')}", markup=False)
-    console.out.print(f"  consent  {one.consent}", markup=False)
+    console.tell(f"{console.printable(one.name)} ({console.printable(one.id)})", style="bold")
+    console.tell(f"  class    {console.printable(one.class_name or '–')}")
+    console.tell(f"  consent  {one.consent}")
     for event in said:
         notice = f", notice {console.printable(event.notice_version)}" if event.notice_version else ""
         at = event.at.astimezone(school.zone)
-        console.out.print(
-            f"           {at:%Y-%m-%d %H:%M} {event.state} signed by {console.printable(event.signer)}{notice}",
-            markup=False,
+        console.tell(
+            f"           {at:%Y-%m-%d %H:%M} {event.state} signed by {console.printable(event.signer)}{notice}"
         )
-    console.out.print(f"  pictures {one.images} in the template, {len(portraits)} looked at", markup=False)
+    console.tell(f"  pictures {one.images} in the template, {len(portraits)} looked at")
     for image in portraits:
         if image.reason:
-            console.out.print(f"           {image.source_sha256[:12]} refused: {image.reason}", markup=False)
+            console.tell(f"           {image.source_sha256[:12]} refused: {console.printable(image.reason)}")
     return 0
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import signal
 from typing import Annotated
 
 import typer
@@ -16,9 +14,6 @@ from hub.cli import console
 from hub.db import ledger
 from hub.people import Roll
 from hub.running import Hub
-
-STOP_WITHIN = 5.0
-"""Seconds from a signal to the end of the process, whatever plugins do."""
 
 
 def run(
@@ -37,26 +32,44 @@ def run(
 
 
 async def _run(where: Paths, until_done: bool) -> int:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, _stop, stop, loop)
+    """Runs until it is cancelled, which is how the console heeds signals, or until everything is done."""
     async with open_school(where, own=True, report=console.say) as school:
         console.say(f"FRAS {__version__} · {school.settings.school.name} · data in {where.data}")
         console.say(await _summary(school))
-        async with open_hub(school) as hub:
-            console.say("running; Ctrl-C stops")
-            waiting = [asyncio.create_task(stop.wait()), asyncio.create_task(hub.broken())]
-            if until_done:
-                waiting.append(asyncio.create_task(_done(school, hub)))
-            finished, unfinished = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for task in unfinished:
-                task.cancel()
-            await asyncio.gather(*unfinished, return_exceptions=True)
-            for task in finished:
-                task.result()
+        parked: list[str] = []
+        try:
+            async with open_hub(school) as hub:
+                console.say("running; Ctrl-C stops")
+                if not until_done:
+                    await hub.broken()
+                parked = await _until_done(school, hub)
+        except asyncio.CancelledError:
+            asyncio.current_task().uncancel()  # type: ignore[union-attr]  # a coroutine is run by a task
+        for line in parked:
+            console.say(line)
         console.say(f"stopped; {await _tally(school)}")
-    return 0
+    return 1 if parked else 0
+
+
+async def _until_done(school: School, hub: Hub) -> list[str]:
+    """Waits for the cameras to end and for the last frame's outcome; says which cameras did not end well."""
+    work = asyncio.create_task(_done(school, hub))
+    broken = asyncio.create_task(hub.broken())
+    try:
+        await asyncio.wait({work, broken}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (work, broken):
+            if task.done():
+                task.result()
+    finally:
+        for task in (work, broken):
+            task.cancel()
+        await asyncio.gather(work, broken, return_exceptions=True)
+    cameras = {camera.id for camera in school.settings.cameras}
+    return [
+        f"camera {name} needs you: {health.last_error}" + (f"; {health.hint}" if health.hint else "")
+        for name, health in school.supervisor.health.items()
+        if name in cameras and health.state.down
+    ]
 
 
 async def _done(school: School, hub: Hub) -> None:
@@ -76,12 +89,3 @@ async def _tally(school: School) -> str:
     async with school.database.read() as connection:
         outcomes = await ledger.outcomes(connection)
     return "frames: " + (", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())) or "none")
-
-
-def _stop(stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
-    """The first signal asks; whatever has not stopped soon after is left behind: all that matters is on disk."""
-    if stop.is_set():
-        return
-    console.say("stopping")
-    stop.set()
-    loop.call_later(STOP_WITHIN, os._exit, 1)

@@ -1,0 +1,25 @@
+"""Every subcommand of `fras`, each in a module of its own."""
+
+from __future__ import annotations
+
+import typer
+
+from . import attendance, audit, calibrate, check, enroll, identify, models, people, plugins, run
+
+app = typer.Typer(
+    name="fras",
+    help="School attendance by face recognition, on premises, with recorded consent.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("run")(run.run)
+app.command("check")(check.check)
+app.command("enroll")(enroll.enroll)
+app.command("identify")(identify.identify)
+app.command("attendance")(attendance.attendance)
+app.command("calibrate")(calibrate.calibrate)
+app.add_typer(people.app, name="people")
+app.command("plugins")(plugins.plugins)
+app.add_typer(models.app, name="models")
+app.add_typer(audit.app, name="audit")
