@@ -44,7 +44,7 @@ async def days(connection: AsyncConnection) -> list[date_type]:
 async def marks_of(connection: AsyncConnection, date: str) -> list[Mark]:
     """The marks of `date`, by lecture and person."""
     query = select(marks_table).where(marks_table.c.date == date).order_by(marks_table.c.lecture, marks_table.c.person)
-    return [_mark(row._mapping) for row in await connection.execute(query)]
+    return [mark_of(row._mapping) for row in await connection.execute(query)]
 
 
 async def sightings_of(connection: AsyncConnection, date: str) -> list[Sighting]:
@@ -64,6 +64,7 @@ async def undecided(connection: AsyncConnection) -> list[date_type]:
     return sorted(date_type.fromisoformat(day) for day in (await connection.execute(query)).scalars())
 
 
-def _mark(row: Any) -> Mark:
+def mark_of(row: Any) -> Mark:
+    """The mark in a row that has the columns of the table `marks`."""
     values = {name: row[name] for name in Mark.__slots__}
     return Mark(**values | {"status": Status(values["status"]), "cameras": tuple(values["cameras"])})
