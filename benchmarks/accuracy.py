@@ -1,11 +1,14 @@
 """How well a model pack identifies: open-set figures on photographs, and the thresholds that follow.
 
+    python -m benchmarks accuracy [--full]
     python -m benchmarks.accuracy --pack dlib --photos ../shared/data/faces --cache /tmp/accuracy
+
+The first is the bench, of templates and probes as the hub makes them; the second compares other ways to make them.
 
 `photos` holds `enrol/<person>/*.jpg`, `probe/<person>/*.jpg` and `strangers/*.jpg`. Of several faces in a photo the
 large, central one counts. A probe is identified when its best candidate is the right person and scores at least the
 threshold; FPIR is the share of strangers whose best candidate does. A photo without a face is never identified.
-Progress goes to stderr; the results are printed, and last as one JSON line.
+Progress goes to stderr, results to stdout, as one JSON line each or last.
 """
 
 from __future__ import annotations
@@ -19,7 +22,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -30,10 +32,66 @@ from plugins.recognizers.onnx_local.manifest import Manifest, Thresholds, load
 from plugins.recognizers.onnx_local.pack import assemble
 from plugins.recognizers.onnx_local.vision import Scaling, Vision
 
+from .frames import read
+from .measure import Skipped, report, shared
+from .packs import ready, vision
+
 Rows = npt.NDArray[np.float32]
 """Shape (photos, dimension); a row of NaN where no face was found."""
 
 BATCH = 16
+
+SAMPLE = {"enrol": 20, "probe": 20, "strangers": 100}
+"""Without `--full`: so many people, their probes, and so many strangers."""
+
+TARGETS = {"dlib": {"rank1": 0.995, "tpir@0.02": 0.95}, "yunet_reid": {"rank1": 1.0, "tpir@0.02": 0.99}}
+"""What the packs must reach on all of ../shared/data/faces."""
+
+
+def run(full: bool = False) -> None:
+    """The figures of each pack at hand, as the hub uses it."""
+    folder = shared("data/faces")
+    for pack, targets in TARGETS.items():
+        try:
+            manifest, _ = ready(pack)
+        except Skipped as reason:
+            report("accuracy", pack=pack, skipped=str(reason))
+            continue
+        listed = photographs(folder, None if full else SAMPLE)
+        at_work = vision(pack, 40)
+        parts = {part: embed(at_work, paths, manifest.embedder.dimension) for part, paths in listed.items()}
+        people = sorted(set(parts["enrol"].people))
+        metric = manifest.embedder.metric
+        gallery = templates(parts["enrol"], people, normalised=metric == "cosine")
+        kind = "mirrored" if manifest.thresholds.mirror_probes else "plain"
+        probes, strangers = (scores(getattr(parts[part], kind), gallery, metric) for part in ("probe", "strangers"))
+        right = np.array([people.index(person) for person in parts["probe"].people])
+        found = figures(probes, right, strangers)
+        report(
+            "accuracy",
+            pack=pack,
+            people=len(people),
+            probes=len(probes),
+            strangers=len(strangers),
+            missed={part: photos.missed for part, photos in parts.items()},
+            **{name: round(found[name], 4) for name in ("rank1", "tpir@0.02", "tpir@0.05")},
+            **{
+                name.removeprefix("manifest's "): {key: round(value, 4) for key, value in outcome.items()}
+                for name, outcome in policy(probes, right, strangers, manifest.thresholds).items()
+            },
+            **({"targets": targets, "reached": all(found[n] >= least for n, least in targets.items())} if full else {}),
+        )
+
+
+def photographs(folder: Path, sample: dict[str, int] | None = None) -> dict[str, list[Path]]:
+    """The photographs of each part, of everybody or of a sample: so many people, or strangers."""
+    listed = {}
+    for part in ("enrol", "probe", "strangers"):
+        entries = sorted((folder / part).iterdir())[: sample[part] if sample else None]
+        listed[part] = sorted(
+            path for entry in entries for path in ([entry] if entry.is_file() else entry.glob("*.jpg"))
+        )
+    return listed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,10 +119,8 @@ def central(faces: Sequence[Face], picture: Picture) -> int:
 
 
 def picture(path: Path) -> Picture:
-    image = cv2.imread(str(path))
-    if image is None:
-        sys.exit(f"{path} is no image")
-    return Picture(np.ascontiguousarray(image[:, :, ::-1], np.uint8), image.shape[1], image.shape[0])
+    pixels = read(path)
+    return Picture(pixels, pixels.shape[1], pixels.shape[0])
 
 
 def embed(vision: Vision, paths: Sequence[Path], dimension: int) -> Photos:
@@ -86,7 +142,7 @@ def embeddings(manifest: Manifest, folder: Path, min_face: int, cache: Path) -> 
     """The three parts; computed once for each pack and `min_face`."""
     models = cache / "models"
     store = cache / f"{manifest.name}-{manifest.fingerprint}-{min_face}.npz"
-    listed = {part: sorted(folder.glob(f"{part}/**/*.jpg")) for part in ("enrol", "probe", "strangers")}
+    listed = photographs(folder)
     if not store.exists():
         ready = built(manifest, models, lambda message: print(message, file=sys.stderr))
         scaling = Scaling(min_face=min_face, largest=8_300_000)

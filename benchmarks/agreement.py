@@ -1,21 +1,13 @@
 """How far the default pack agrees with `face_recognition`'s CNN path at the same enlargement, on photographs.
 
-    python -m benchmarks.agreement [--data ../shared/data] [--probes 60] [--width 640]
-
 Each photograph goes through face_recognition (dlib's own code: locate with model "cnn", enlarged once, then encode)
-and through the recogniser as the hub runs it with `min_face: 40`. Prints a summary, then the same as a JSON line.
-face_recognition takes about two seconds for a 250×250 photograph and seven for 640×480.
+and through the recogniser as the hub runs it with `min_face: 40`, but without mirror images.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
-import tempfile
 import time
-import warnings
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,10 +16,12 @@ import cv2
 import numpy as np
 
 from hub.plugin import Box, Picture, Pixels
-from plugins.recognizers.onnx_local.installed import built, find_pack
-from plugins.recognizers.onnx_local.manifest import load
-from plugins.recognizers.onnx_local.pack import assemble
-from plugins.recognizers.onnx_local.vision import Scaling, Vision
+from plugins.recognizers.onnx_local.vision import Vision
+
+from .frames import read
+from .measure import report, shared
+from .packs import vision
+from .peers import face_recognition
 
 SAME_FACE = 0.7
 """Intersection over union from which two boxes are of the same face."""
@@ -47,6 +41,10 @@ class Tally:
     seconds: float = 0.0
     own_seconds: float = 0.0
 
+    @property
+    def close(self) -> int:
+        return sum(cosine >= CLOSE for cosine in self.cosines)
+
     def summary(self) -> dict[str, Any]:
         cosines = np.array(self.cosines or [np.nan])
         return {
@@ -56,80 +54,73 @@ class Tally:
             "found_too_share": round(self.found / max(self.faces, 1), 4),
             "same_box_to_the_pixel": self.same_box,
             "found_in_addition": self.own_more,
-            "cosine_close_share": round(float((cosines >= CLOSE).mean()), 4),
+            "cosine_close_share": round(self.close / max(len(self.cosines), 1), 4),
             "cosine_lowest": round(float(cosines.min()), 6),
             "cosine_median": round(float(np.median(cosines)), 7),
             "times_faster": round(self.seconds / max(self.own_seconds, 1e-9), 1),
         }
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
-    parser.add_argument("--probes", type=int, default=60, help="how many photographs of faces/probe")
-    parser.add_argument("--width", type=int, default=640, help="scenes are shrunk to this width")
-    parser.add_argument("--threads", type=int, default=2)
-    options = parser.parse_args()
-    if not options.data.is_dir():
-        print(f"{options.data} is not there; say where the photographs are: --data", file=sys.stderr)
-        return 2
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import face_recognition
-    tallies = {"portraits": Tally(), "scenes": Tally()}
-    with tempfile.TemporaryDirectory() as folder:
-        manifest = load(find_pack("dlib", Path(folder)))
-        files = built(manifest, Path(folder), lambda message: print(message, file=sys.stderr))
-        vision = assemble(manifest, files, threads=options.threads, scaling=Scaling(min_face=40, largest=8_300_000))
-    for kind, pixels in photographs(options.data, options.probes, options.width):
-        compare(vision, face_recognition, pixels, tallies[kind])
-        print(".", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
-    for kind, tally in tallies.items():
-        for name, value in tally.summary().items():
-            print(f"{kind:10} {name.replace('_', ' '):28} {value}")
-    print(json.dumps({"benchmark": "agreement", **{kind: tally.summary() for kind, tally in tallies.items()}}))
-    return 0
+PORTRAITS, SCENES = 8, 3
+"""Without `--full`; the whole set is 60 photographs of faces/probe and every scene."""
+
+WIDTH = 640
+"""Pixels to which scenes are shrunk."""
+
+FOUND, CLOSE_SHARE = 0.99, 0.98
+"""What must be reached: the share of its faces found too, and of their embeddings that are close."""
 
 
-def photographs(data: Path, probes: int, width: int) -> Iterator[tuple[str, Pixels]]:
-    portraits = sorted((data / "faces/probe").glob("*/*.jpg"))
-    for path in portraits[:: max(len(portraits) // max(probes, 1), 1)][:probes]:
-        yield "portraits", read(path)
-    for path in sorted([*(data / "scenes/test").glob("*.jpg"), *(data / "scenes/groups").glob("*.jpg")]):
-        pixels = read(path)
-        height = round(pixels.shape[0] * width / pixels.shape[1])
-        yield "scenes", np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+def run(full: bool = False) -> None:
+    """A line for portraits and one for scenes."""
+    portraits = sorted(shared("data/faces/probe").glob("*/*.jpg"))
+    scenes = [path for part in ("test", "groups") for path in sorted(shared(f"data/scenes/{part}").glob("*.jpg"))]
+    if full:
+        chosen = {"portraits": _spread(portraits, 60), "scenes": scenes}
+    else:
+        chosen = {"portraits": _spread(portraits, PORTRAITS), "scenes": _spread(scenes, SCENES)}
+    theirs, own = face_recognition(), vision("dlib", 40)
+    for kind, paths in chosen.items():
+        tally = Tally()
+        for path in paths:
+            pixels = read(path)
+            if kind == "scenes":
+                height = round(pixels.shape[0] * WIDTH / pixels.shape[1])
+                pixels = np.asarray(cv2.resize(pixels, (WIDTH, height), interpolation=cv2.INTER_AREA), np.uint8)
+            compare(own, theirs, pixels, tally)
+        reached = tally.found >= FOUND * tally.faces and tally.close >= CLOSE_SHARE * tally.found
+        report("agreement", of=kind, **tally.summary(), reached=reached)
 
 
-def read(path: Path) -> Pixels:
-    return np.asarray(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB), np.uint8)
+def _spread(paths: Sequence[Path], count: int) -> Sequence[Path]:
+    """About `count` of them, evenly."""
+    return paths[:: max(len(paths) // count, 1)][:count]
 
 
-def compare(vision: Vision, face_recognition: Any, pixels: Pixels, tally: Tally) -> None:
+def compare(own: Vision, theirs: Any, pixels: Pixels, tally: Tally) -> None:
     began = time.perf_counter()
-    places = face_recognition.face_locations(pixels, number_of_times_to_upsample=1, model="cnn")
-    encodings = face_recognition.face_encodings(pixels, places)
+    places = theirs.face_locations(pixels, number_of_times_to_upsample=1, model="cnn")
+    encodings = theirs.face_encodings(pixels, places)
     between = time.perf_counter()
     height, width = pixels.shape[:2]
-    (sight,) = vision.embed([vision.look(Picture(pixels, width, height))], [False])
+    (sight,) = own.embed([own.look(Picture(pixels, width, height))], [False])
     tally.own_seconds += time.perf_counter() - between
     tally.seconds += between - began
     tally.pictures += 1
     tally.faces += len(places)
     tally.own_more += max(len(sight.faces) - len(places), 0)
     for (top, right, bottom, left), encoding in zip(places, encodings, strict=True):
-        theirs = (left, top, right, bottom)
+        place = (left, top, right, bottom)
         overlap, face = max(
-            ((iou(theirs, corners(face.box, width, height)), face) for face in sight.faces),
+            ((iou(place, corners(face.box, width, height)), face) for face in sight.faces),
             key=lambda pair: pair[0],
             default=(0, None),
         )
         if face is not None and overlap >= SAME_FACE:
             tally.found += 1
             tally.same_box += (left, top) == (max(face.box.x, 0), max(face.box.y, 0))
-            own = face.embedding
-            tally.cosines.append(float(own @ encoding / np.linalg.norm(own) / np.linalg.norm(encoding)))
+            vector = face.embedding
+            tally.cosines.append(float(vector @ encoding / np.linalg.norm(vector) / np.linalg.norm(encoding)))
 
 
 def corners(box: Box, width: int, height: int) -> tuple[float, float, float, float]:
@@ -143,7 +134,3 @@ def iou(one: tuple[float, ...], other: tuple[float, ...]) -> float:
     down = min(one[3], other[3]) - max(one[1], other[1])
     common = max(across, 0) * max(down, 0)
     return common / (sum((r[2] - r[0]) * (r[3] - r[1]) for r in (one, other)) - common)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

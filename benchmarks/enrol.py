@@ -72,6 +72,7 @@ def _portraits(people: Sequence[Pupil], rounds: int) -> None:
         refused=refused,
         portraits_a_minute=round(60 * len(images) / times.median("enrolment"), 1),
         share_of_models_alone=round(times.ratio("alone", to="enrolment"), 3),
+        others=times.others,
     )
 
 

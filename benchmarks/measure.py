@@ -15,6 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from .neighbours import Neighbours
+
 SHARED = Path(os.environ.get("FRAS_SHARED", Path(__file__).parents[2] / "shared"))
 RESULTS = Path(__file__).parent / "results" / "results.jsonl"
 """Every line ever printed here, oldest first; ignored by git."""
@@ -26,9 +28,10 @@ class Skipped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds of each contender, one value a round."""
+    """Seconds of each contender, one value a round; `others` is the share of all cores that other processes used."""
 
     taken: Mapping[str, list[float]]
+    others: float
 
     def median(self, name: str) -> float:
         return statistics.median(self.taken[name])
@@ -41,15 +44,17 @@ class Times:
 def alternate(
     contenders: Mapping[str, Callable[[], object]], rounds: int, repeats: Mapping[str, int] | None = None
 ) -> Times:
-    """Times contenders in turns, so that a noisy neighbour hits all alike; they should be warm.
+    """Times contenders in turns, each after waiting a while for a quiet moment; they should be warm.
 
     A contender with `repeats` runs so often in each round, whose value is then the median.
     """
     taken: dict[str, list[float]] = {name: [] for name in contenders}
+    neighbours = Neighbours()
     for _ in range(rounds):
         for name, contender in contenders.items():
+            neighbours.wait()
             taken[name].append(statistics.median(seconds(contender) for _ in range((repeats or {}).get(name, 1))))
-    return Times(taken)
+    return Times(taken, round(neighbours.share, 2))
 
 
 def seconds(call: Callable[[], object]) -> float:

@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from hub.app import Paths, School, open_enrolment, open_hub, open_school
-from hub.enrolment import ImageResult, Signature, register_people
+from hub.enrolment import ImageResult
 from hub.portraits import Pupil
 from hub.recognition.consent import Consent
+from hub.registration import Signature, register_people
 from hub.running import Hub
 
 from .packs import MODELS, ready
