@@ -32,7 +32,8 @@ _SCALARS = frozenset(TAG + name for name in ("str", "null", "bool", "int", "floa
 @dataclass(frozen=True, slots=True)
 class Document:
     """A configuration as read. `problems` are those of reading; what could not be read is absent, or None in a
-    list, and named in `unread`. `written` keeps numbers, true and false as they stand in the file."""
+    list, and named in `unread`. `written` keeps numbers, true and false as they stand in the file; `files` are the
+    real paths of all that was read or looked for."""
 
     file: str
     data: Mapping[str, Any] = field(repr=False)
@@ -41,6 +42,7 @@ class Document:
     unread: frozenset[Keys]
     secrets: frozenset[str] = field(repr=False)
     problems: tuple[Problem, ...]
+    files: tuple[Path, ...] = ()
 
     def place(self, keys: Keys) -> Place:
         """Where `keys` stands; for what is missing, where its parent does."""
@@ -97,6 +99,7 @@ class _Reader:
             unread=frozenset(self.unread if readable else {()}),
             secrets=frozenset(self.secrets),
             problems=tuple(dict.fromkeys(self.problems)),
+            files=tuple(self.files),
         )
 
     def report(self, place: Place, message: str, hint: str) -> None:

@@ -41,9 +41,14 @@ def verify(connection: Connection, name: str) -> None:
     )
 
 
+def known(found: str) -> bool:
+    """Whether this FRAS has heard of the revision."""
+    return found.isalnum() and (MIGRATIONS / "versions" / f"r{found}.py").exists()
+
+
 def refuse_unknown(connection: Connection, found: str | None, name: str) -> None:
     """Raises DatabaseTooNew for a revision that this FRAS has never heard of."""
-    if found is None or (MIGRATIONS / "versions" / f"r{found}.py").exists():
+    if found is None or known(found):
         return
     raise DatabaseTooNew(
         f"the database {name} is at schema {found}, newer than the {HEAD} this FRAS knows",

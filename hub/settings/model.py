@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -100,7 +101,8 @@ class PolicySettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A valid hub.yaml. `warnings` are what `fras check` says besides; they do not count when comparing."""
+    """A valid hub.yaml. `warnings` are what `fras check` says besides, `files` the real paths of all that was read;
+    neither counts when comparing."""
 
     school: School
     http: Http
@@ -112,3 +114,4 @@ class Settings:
     rules: Rules
     timetable: tuple[Weekly, ...]
     warnings: tuple[Problem, ...] = field(default=(), compare=False, repr=False)
+    files: tuple[Path, ...] = field(default=(), compare=False, repr=False)

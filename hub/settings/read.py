@@ -60,6 +60,7 @@ class _Reading:
             rules=Rules(**attendance),
             timetable=tuple(entry.weekly for entry in entries),
             warnings=tuple(dict.fromkeys(self.problems)),
+            files=self.document.files,
         )
 
     def report(self, problems: Iterable[Problem]) -> None:
