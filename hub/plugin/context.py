@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 from .clock import Clock
+from .types import Frame
 
 if TYPE_CHECKING:  # half of what importing hub.plugin would cost
     import aiohttp
@@ -45,6 +46,13 @@ class PluginContext(Protocol):
 
     def progress(self, message: str) -> None:
         """Tells a waiting person what a slow set-up is doing ("building pack dlib: 3 of 5")."""
+        ...
+
+    def frames(self) -> AsyncIterator[Frame]:
+        """What is sent to this camera over the network, from now on; call it once, while opening.
+
+        Asking for the next frame tells the sender of the last that the hub has acknowledged it: yield each before.
+        """
         ...
 
     async def acknowledged(self, epoch: int, seqs: Sequence[int]) -> frozenset[int]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
+from hub.nodes.entrances import Entrance, Entrances
 from hub.plugin import Clock, NeedsHuman, SystemClock
 
 from .threads import DaemonPool
@@ -43,6 +44,7 @@ class Surroundings:
     base_folder: Path
     time_zone: ZoneInfo
     clock: Clock = field(default_factory=SystemClock)
+    entrances: Entrances = field(default_factory=Entrances)
 
     def folder_of(self, kind: str, instance_id: str) -> Path:
         """The plugin's own folder, made for this user's eyes only; raises NeedsHuman where it cannot be made."""
@@ -78,6 +80,8 @@ class Context:
         self.time_zone = around.time_zone
         self.clock = around.clock
         self.logger = logging.getLogger(f"fras.{instance_id}")
+        self._entrances = around.entrances
+        self._entrance: Entrance | None = None
         self._pool = pool
         self._progress = progress
         self._acknowledged = acknowledged
@@ -97,10 +101,16 @@ class Context:
     def progress(self, message: str) -> None:
         self._progress(message)
 
+    def frames(self) -> Entrance:
+        self._entrance = self._entrances.open(self.instance_id)
+        return self._entrance
+
     async def acknowledged(self, epoch: int, seqs: Sequence[int]) -> frozenset[int]:
         return await self._acknowledged(self.instance_id, epoch, seqs)
 
     async def aclose(self) -> None:
+        if self._entrance is not None:
+            self._entrance.close()
         if self._http is not None:
             session, self._http = self._http, None
             await session.close()

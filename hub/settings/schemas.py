@@ -10,6 +10,7 @@ import voluptuous as vol
 from hub.plugin.validators import Validator, duration, number, share, slug, text, time_of_day, whole_number
 from hub.runtime.catalog import Kind
 
+from .host import this_machine_only
 from .law import JURISDICTIONS
 from .zone import AUTO, zone_name
 
@@ -45,7 +46,11 @@ def _database(value: Any) -> str:
 
 def _host(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(_HOST, value, re.ASCII):
-        raise vol.ValueInvalid("not a host; write 127.0.0.1 for this machine only, or 0.0.0.0 for the whole network")
+        raise vol.ValueInvalid("not a host; write 127.0.0.1, which is this machine only")
+    if not this_machine_only(value):
+        raise vol.ValueInvalid(
+            "reachable by others, and the panel has no accounts yet; write 127.0.0.1, and from elsewhere use an ssh tunnel"
+        )
     return value
 
 
@@ -104,7 +109,7 @@ HUB = {
 
 HTTP = {
     vol.Optional("host", default="127.0.0.1"): Validator(_host, {"type": "string", "pattern": f"^{_HOST}$"}),
-    vol.Optional("port", default=8123): whole_number(1, 65535),
+    vol.Optional("port", default=8123, description="0: any that is free"): whole_number(0, 65535),
 }
 
 PLATFORM = {vol.Required("platform", description="The plugin's name"): text}

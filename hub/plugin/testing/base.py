@@ -7,7 +7,7 @@ import importlib
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -16,6 +16,7 @@ import pytest
 import voluptuous as vol
 
 from hub.plugin.specs import API_VERSION, PluginSpec, Spec
+from hub.plugin.types import Frame
 
 from .context import make_context
 from .leaks import nothing_left_running
@@ -60,6 +61,11 @@ class PluginContract:
         return tmp_path
 
     @pytest.fixture
+    def sent(self) -> Sequence[Frame]:
+        """What a camera that is fed over the network finds in its context's `frames()`."""
+        return ()
+
+    @pytest.fixture
     def spec(self) -> Spec:
         specs: list[Spec] = list(importlib.import_module(self.module).fras_plugins())
         (spec,) = [spec for spec in specs if isinstance(spec, self.kind)]
@@ -67,13 +73,21 @@ class PluginContract:
 
     @pytest.fixture
     def opener(
-        self, spec: Spec, config: Mapping[str, Any], tmp_path: Path, data_folder: Path, base_folder: Path
+        self,
+        spec: Spec,
+        config: Mapping[str, Any],
+        tmp_path: Path,
+        data_folder: Path,
+        base_folder: Path,
+        sent: Sequence[Frame],
     ) -> Opener:
         @asynccontextmanager
         async def opened(*, held: Collection[tuple[int, int]] = ()) -> AsyncIterator[Any]:
             checked = vol.Schema(dict(spec.config_schema))(dict(config))
             async with (
-                make_context(tmp_path, data_folder=data_folder, base_folder=base_folder, held=held) as context,
+                make_context(
+                    tmp_path, data_folder=data_folder, base_folder=base_folder, held=held, sent=sent
+                ) as context,
                 spec.open(checked, context) as plugin,
             ):
                 yield plugin

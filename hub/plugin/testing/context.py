@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import aiohttp
 
 from hub.plugin.clock import Clock, SystemClock
+from hub.plugin.types import Frame
 
 from .leaks import PATIENCE
 
@@ -40,6 +41,7 @@ class StandInContext:
         time_zone: ZoneInfo,
         clock: Clock,
         held: Collection[tuple[int, int]],
+        sent: Sequence[Frame],
     ) -> None:
         self.instance_id = instance_id
         self.data_folder = data_folder
@@ -49,6 +51,7 @@ class StandInContext:
         self.logger = logging.getLogger(f"fras.{instance_id}")
         self.said: list[str] = []
         self._held = held
+        self._sent = sent
         self._http: aiohttp.ClientSession | None = None
         self._threads: list[threading.Thread] = []
         self._pool = ThreadPoolExecutor(
@@ -66,6 +69,11 @@ class StandInContext:
 
     def progress(self, message: str) -> None:
         self.said.append(message)
+
+    async def frames(self) -> AsyncIterator[Frame]:
+        for frame in self._sent:
+            yield frame
+        await asyncio.Event().wait()
 
     async def acknowledged(self, epoch: int, seqs: Sequence[int]) -> frozenset[int]:
         return frozenset(seq for seq in seqs if (epoch, seq) in self._held)
@@ -91,12 +99,15 @@ def make_context(
     time_zone: str = "Europe/London",
     clock: Clock | None = None,
     held: Collection[tuple[int, int]] = (),
+    sent: Sequence[Frame] = (),
 ) -> StandInContext:
     """A context below `folder` (pytest's `tmp_path`); use it with `async with`.
 
-    `held` are the (epoch, seq) that `acknowledged` answers with. Folders are made where they are missing.
+    `held` are the (epoch, seq) that `acknowledged` answers with, `sent` what `frames()` brings. Folders are made where
+    they are missing.
     """
     data_folder = data_folder or folder / "data"
     base_folder = base_folder or folder
     data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return StandInContext(instance_id, data_folder, base_folder, ZoneInfo(time_zone), clock or SystemClock(), held)
+    zone = ZoneInfo(time_zone)
+    return StandInContext(instance_id, data_folder, base_folder, zone, clock or SystemClock(), held, sent)

@@ -76,7 +76,7 @@ class TestMeaning:
     def test_everything(self, tmp_path: Path) -> None:
         text = GOOD.replace("local_disk", "local_disk, path: images, keep: {crops: 2 weeks}") + CAMERA
         text += """\
-http: {host: 0.0.0.0, port: !env_var PORT 9000}
+http: {host: localhost, port: !env_var PORT 9000}
 policy: {threshold: 0.4, single_frame: 0.5, margin: 0.05, min_sharpness: 10, max_turn: 60}
 attendance:
   late_after: 5 min
@@ -91,7 +91,7 @@ attendance:
     - {class: 10A, lecture: Maths, room: "101", days: [mon, Wednesday, fri - sat], start: 9:00, end: 09:50}
 """
         found = settings_of(tmp_path, text)
-        assert found.http == Http("0.0.0.0", 9000)
+        assert found.http == Http("localhost", 9000)
         assert found.storage.options == {"path": "images"}
         assert found.keep.crops == timedelta(weeks=2)
         assert found.cameras == (
@@ -198,6 +198,15 @@ attendance: {late_after: 10, present_after: 0 sightings, enough_coverage: 80}
     def test_hosts(self, tmp_path: Path, host: object) -> None:
         (line,) = said(tmp_path, GOOD + f"http: {{host: {host!r}}}")
         assert "not a host for 'host'" in line
+
+    @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "::", "fras.school.example"])
+    def test_hosts_that_others_reach(self, tmp_path: Path, host: str) -> None:
+        (line,) = said(tmp_path, GOOD + f"http: {{host: {host!r}}}")
+        assert "reachable by others, and the panel has no accounts yet for 'host'" in line
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+    def test_hosts_of_this_machine(self, tmp_path: Path, host: str) -> None:
+        assert settings_of(tmp_path, GOOD + f"http: {{host: {host!r}, port: 0}}").http == Http(host, 0)
 
     @pytest.mark.parametrize("days", ["[]", "mn-fri", "''", "[1, 2]", "mon-", "mon;tue", "[mon, [tue]]", "{mon: tue}"])
     def test_days(self, tmp_path: Path, days: str) -> None:

@@ -1,0 +1,41 @@
+"""Camera `http_push`: anything that can send a JPEG by HTTP to `/api/v1/cameras/<id>/frames`. See docs/api.md.
+
+The hub owns the route, numbers the frames and keeps what it has answered for; this camera only reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hub.plugin import Camera, CameraEvent, CameraSpec, Config, Frame, PluginContext, hookimpl
+
+CONFIG_SCHEMA: Final[Mapping[Any, Any]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class PushedCamera:
+    frames: AsyncIterator[Frame]
+
+    async def events(self) -> AsyncIterator[CameraEvent]:
+        async for frame in self.frames:
+            yield frame
+
+
+@asynccontextmanager
+async def open_http_push(config: Config, context: PluginContext) -> AsyncIterator[Camera]:
+    yield PushedCamera(context.frames())
+
+
+@hookimpl
+def fras_plugins() -> Sequence[CameraSpec]:
+    return [
+        CameraSpec(
+            name="http_push",
+            config_schema=CONFIG_SCHEMA,
+            open=open_http_push,
+            description="JPEG images that anything sends by HTTP",
+        )
+    ]
