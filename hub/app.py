@@ -170,7 +170,7 @@ async def open_erasure(school: School) -> AsyncIterator[Erasure]:
     """What taking leave of somebody needs beside the school."""
     async with open_storage(school) as storage:
         crops = Crops(school.database, storage, school.clock, school.settings.keep.crops)
-        yield Erasure(school.database, storage, crops)
+        yield Erasure(school.database, storage, crops, school.clock)
 
 
 @asynccontextmanager
@@ -190,7 +190,8 @@ async def open_hub(school: School) -> AsyncIterator[Hub]:
         projector = Projector(school.registers, clock)
         backlog: Backlog[Pending] = Backlog()
         pipeline = Pipeline(inbox, backlog, judge, crops, threads, clock, projector.concluded)
-        hub = Hub(school.database, inbox, backlog, pipeline, projector, crops, clock)
+        erasure = Erasure(school.database, storage, crops, clock)
+        hub = Hub(school.database, inbox, backlog, pipeline, projector, crops, erasure, clock)
         await stack.enter_async_context(running(hub))
         for camera in settings.cameras:
             spec = school.catalog.spec("camera", camera.platform)

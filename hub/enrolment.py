@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import uuid6
 
-from hub.db import consent, enrolments, people, templates
+from hub.crops import PORTRAITS, new_key
+from hub.db import consent, enrolments, templates
 from hub.db.engine import Database
 from hub.db.enrolments import EnrolmentImage, State
-from hub.db.people import Person
-from hub.plugin import Clock, Embedder, Embedding, Face, Picture, Storage
+from hub.plugin import Clock, Embedder, Embedding, Face, Picture, PluginError, Storage
 from hub.plugin.media import MOST_BYTES, Unreadable, crop_jpeg, decode
 from hub.portraits import Pupil
-from hub.recognition.consent import Consent, standing
-from hub.recognition.enrolment import Refusal, judge, portrayed
+from hub.recognition.enrolment import Refusal, Verdict, judge, portrayed
 from hub.recognition.gallery import NumpyGallery
 from hub.recognition.policy import Policy
 from hub.recognition.templates import Template, template
@@ -34,18 +34,11 @@ BATCH = 8
 """Portraits decoded and analysed together."""
 AHEAD = 2
 """Batches decoded while one is analysed."""
-PORTRAITS = "portraits/"
 PORTRAIT_MARGIN = 0.6
 """What is kept around an enrolled face, as a share of its box, so that another model can find and align it anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """What somebody signed for people to be enrolled."""
-
-    state: Consent
-    signer: str
-    notice: str = ""
+COMPARED = 1000
+"""Portraits compared with every template at once."""
+NO_CONSENT = "consent has ceased to stand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,44 +59,9 @@ class PersonResult:
     images: int
 
 
-async def register_people(
-    database: Database, pupils: Sequence[Pupil], signature: Signature | None, clock: Clock
-) -> dict[str, Consent]:
-    """Enters people with their consent and answers those whose consent does not stand, and what it amounts to.
-
-    The same signature for somebody whose latest word from that signer says so already is not written again.
-    """
-    now = clock.now()
-    async with database.write() as connection:
-        await people.add(connection, *(Person(pupil.id, pupil.name, pupil.class_name) for pupil in pupils))
-        said = await consent.by_person(connection)
-        for pupil in pupils:
-            events = said.setdefault(pupil.id, [])
-            if signature is None:
-                continue
-            earlier = [event for event in events if event.signer == signature.signer]
-            if earlier and earlier[-1].state is signature.state and earlier[-1].notice_version == signature.notice:
-                continue
-            events.append(
-                await consent.append(
-                    connection,
-                    person=pupil.id,
-                    signer=signature.signer,
-                    state=signature.state,
-                    at=now,
-                    notice_version=signature.notice,
-                )
-            )
-            if standing(events, now) is not Consent.GRANTED:
-                await templates.remove(connection, pupil.id)
-                await enrolments.forget_embeddings(connection, pupil.id)
-    amounts_to = {pupil.id: standing(said[pupil.id], now) for pupil in pupils}
-    return {person: state for person, state in amounts_to.items() if state is not Consent.GRANTED}
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Read:
-    """A portrait on its way: `content` is the picture, or why there is none, or None when it was judged before."""
+    """A portrait on its way: `content` is the picture, or why there is none, or None when it serves already."""
 
     pupil: Pupil
     path: Path
@@ -111,12 +69,31 @@ class _Read:
     content: Picture | str | None
 
 
-@dataclass(slots=True, eq=False)
-class _Seen:
-    """What the recogniser saw of one pupil's new portraits so far."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Looked:
+    """What the recogniser made of a portrait: a face with its picture (JPEG), or a refusal, or neither when it is one
+    that was looked at before. Without `sha256` it is not a picture worth remembering."""
 
-    refused: list[tuple[_Read, str]] = field(default_factory=list)
-    faces: list[tuple[_Read, Face]] = field(default_factory=list)
+    path: Path
+    sha256: str = ""
+    refusal: str = ""
+    face: Face | None = None
+    jpeg: bytes = b""
+    new: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Run:
+    """What one run of enrolment knows.
+
+    `owners` says whose each portrait is, by SHA-256. `before` are the templates of everybody and `others` those of
+    people who are not enrolled in this run.
+    """
+
+    owners: dict[str, str]
+    before: Mapping[str, Embedding]
+    others: NumpyGallery
+    paths: dict[tuple[str, str], Path] = field(default_factory=dict)
 
 
 class Enrolment:
@@ -130,33 +107,46 @@ class Enrolment:
         self._clock = clock
 
     async def enrol(self, pupils: Sequence[Pupil]) -> AsyncIterator[ImageResult | PersonResult]:
-        """Enrols `pupils` in order; each portrait's result comes once its person is done."""
-        seen = {pupil.id: _Seen() for pupil in pupils}
-        missing = {pupil.id: len(pupil.portraits) for pupil in pupils}
+        """Enrols `pupils`; each portrait's result comes once its person is done.
+
+        In the end everybody is compared with everybody, so that the order of people makes no difference. What that
+        changes comes again: a later result for the same portrait or person replaces the earlier.
+        """
+        run = await self._begin(pupils)
+        looked: dict[str, list[_Looked]] = {pupil.id: [] for pupil in pupils}
+        missing = Counter({pupil.id: len(pupil.portraits) for pupil in pupils})
         for pupil in pupils:
             if not pupil.portraits:
-                yield PersonResult(pupil.id, 0)
-        async for batch in self._read_ahead(pupils):
-            await self._look(batch, seen)
-            for read in batch:
-                missing[read.pupil.id] -= 1
-                if read.content is None:
-                    yield ImageResult(read.pupil.id, read.path, "", new=False)
-                if not missing[read.pupil.id]:
-                    for result in await self._settle(read.pupil, seen.pop(read.pupil.id)):
+                for result in await self._settle(pupil.id, [], run):
+                    yield result
+        async for batch in self._read_ahead(pupils, dict(run.owners)):
+            for read, seen in zip(batch, await self._look(batch, run), strict=True):
+                person = read.pupil.id
+                looked[person].append(seen)
+                missing[person] -= 1
+                if not missing[person]:
+                    for result in await self._settle(person, looked.pop(person), run):
                         yield result
+        async for result in self._compare(pupils, run):
+            yield result
 
-    async def _read_ahead(self, pupils: Sequence[Pupil]) -> AsyncIterator[list[_Read]]:
-        """Portraits in batches, the next ones decoded in a thread meanwhile."""
-        known: dict[str, set[str]] = {}
+    async def _begin(self, pupils: Sequence[Pupil]) -> _Run:
+        model = self._embedder.model
         async with self._database.read() as connection:
-            for pupil in pupils:
-                known[pupil.id] = await enrolments.known(connection, pupil.id, self._embedder.model.id)
+            owners = await enrolments.owners(connection, model.id)
+            ids, matrix = await templates.all(connection, model.id)
+        enrolled = {pupil.id for pupil in pupils}
+        rest = [row for row, person in enumerate(ids) if person not in enrolled]
+        others = NumpyGallery([ids[row] for row in rest], matrix[rest], model.metric, version=0)
+        return _Run(owners, dict(zip(ids, matrix, strict=True)), others)
+
+    async def _read_ahead(self, pupils: Sequence[Pupil], owners: Mapping[str, str]) -> AsyncIterator[list[_Read]]:
+        """Portraits in batches, the next ones decoded in a thread meanwhile."""
         batches = _batches((pupil, path) for pupil in pupils for path in pupil.portraits)
         coming: list[asyncio.Task[list[_Read]]] = []
         try:
             for batch in batches:
-                coming.append(asyncio.create_task(asyncio.to_thread(_read_all, batch, known)))
+                coming.append(asyncio.create_task(asyncio.to_thread(_read_all, batch, owners)))
                 if len(coming) > AHEAD:
                     yield await coming.pop(0)
             while coming:
@@ -164,81 +154,167 @@ class Enrolment:
         finally:
             await asyncio.gather(*coming, return_exceptions=True)
 
-    async def _look(self, batch: Sequence[_Read], seen: dict[str, _Seen]) -> None:
+    async def _look(self, batch: Sequence[_Read], run: _Run) -> list[_Looked]:
+        """What is seen in each portrait; of the pictures themselves only the faces' surroundings are kept."""
         pictures = [read.content for read in batch if isinstance(read.content, Picture)]
-        sights = iter(await self._embedder.analyse(pictures, mirror=True))
+        sights = iter(await self._embedder.analyse(pictures, mirror=True) if pictures else ())
+        looked = []
         for read in batch:
-            if isinstance(read.content, str):
-                seen[read.pupil.id].refused.append((read, f"{Refusal.UNREADABLE}: {read.content}"))
-            elif isinstance(read.content, Picture):
+            if read.content is None:
+                looked.append(self._known(read, run))
+            elif isinstance(read.content, str):
+                looked.append(_Looked(read.path, read.sha256, f"{Refusal.UNREADABLE}: {read.content}"))
+            else:
                 face = portrayed(next(sights), self._policy.gates)
+                owner = (
+                    read.pupil.id if isinstance(face, Refusal) else run.owners.setdefault(read.sha256, read.pupil.id)
+                )
                 if isinstance(face, Refusal):
-                    seen[read.pupil.id].refused.append((read, str(face)))
+                    looked.append(_Looked(read.path, read.sha256, str(face)))
+                elif owner != read.pupil.id:
+                    looked.append(_Looked(read.path, refusal=f"it is a picture of somebody else, too: {owner}"))
+                elif (owner, read.sha256) in run.paths:
+                    looked.append(self._known(read, run))
                 else:
-                    seen[read.pupil.id].faces.append((read, face))
+                    run.paths[owner, read.sha256] = read.path
+                    jpeg = await asyncio.to_thread(crop_jpeg, read.content, face.box, PORTRAIT_MARGIN)
+                    looked.append(_Looked(read.path, read.sha256, face=face, jpeg=jpeg))
+        return looked
 
-    async def _settle(self, pupil: Pupil, seen: _Seen) -> list[ImageResult | PersonResult]:
-        """Judges the person's portraits, old and new, together; stores what became of them, and the template.
+    def _known(self, read: _Read, run: _Run) -> _Looked:
+        run.paths.setdefault((read.pupil.id, read.sha256), read.path)
+        return _Looked(read.path, read.sha256, new=False)
 
-        Only portraits that serve leave an embedding and a kept picture.
-        """
+    async def _settle(self, person: str, looked: Sequence[_Looked], run: _Run) -> list[ImageResult | PersonResult]:
+        """Judges the person's portraits, old and new, together; stores what became of them, and the template."""
+        images = await self._serving(person)
+        images += [
+            self._row(person, one, state=State.ACCEPTED, quality=asdict(one.face.quality), embedding=one.face.embedding)
+            for one in looked
+            if one.face
+        ]
+        verdicts = self._judge(images, person, run.others)
+        pictures = {one.sha256: one.jpeg for one in looked if one.face}
+        refused = [
+            self._row(person, one, state=State.REFUSED, reason=one.refusal)
+            for one in looked
+            if one.refusal and one.sha256
+        ]
+        count = await self._keep(person, images, verdicts, pictures, refused, run.before.get(person))
+        said = {image.source_sha256: verdict.text for image, verdict in zip(images, verdicts, strict=True)}
+        results: list[ImageResult | PersonResult] = []
+        for one in looked:
+            refusal = one.refusal or said.get(one.sha256, "") or ("" if count is not None else NO_CONSENT)
+            results.append(ImageResult(person, one.path, refusal, one.new))
+        return [*results, PersonResult(person, count or 0)]
+
+    async def _compare(self, pupils: Sequence[Pupil], run: _Run) -> AsyncIterator[ImageResult | PersonResult]:
+        """Judges everybody's portraits again, against what everybody's had made before this began."""
         model = self._embedder.model
         async with self._database.read() as connection:
-            judged = await enrolments.of_person(connection, pupil.id, model.id)
             ids, matrix = await templates.all(connection, model.id)
-        old = [image for image in judged if image.embedding is not None]
-        new = [await self._kept(read, face) for read, face in seen.faces]
-        portraits = old + new
-        vectors = np.stack([_vector(image) for image in portraits]) if portraits else np.zeros((0, model.dimension))
+            accepted = await enrolments.accepted(connection, model.id)
         gallery = NumpyGallery(ids, matrix, model.metric, version=0)
-        verdicts = judge(vectors, pupil.id, gallery, self._policy.thresholds)
-        serving = [index for index, verdict in enumerate(verdicts) if verdict.refusal is None]
-        rows = [
-            image if verdict.refusal is None else _refused(image, verdict.text)
-            for image, verdict in zip(portraits, verdicts, strict=True)
-        ]
-        rows += [self._row(read, state=State.REFUSED, reason=reason) for read, reason in seen.refused]
-        made = template(vectors[serving], model.metric, self._policy.thresholds.threshold) if serving else None
-        stands = await self._store(pupil.id, rows, made)
-        obsolete = [image for image, row in zip(portraits, rows, strict=False) if not stands or row.crop_key is None]
-        for image in obsolete:
-            if image.crop_key is not None:
-                await self._storage.delete(image.crop_key)
-        refusals = [(read, verdict.text) for (read, _), verdict in zip(seen.faces, verdicts[len(old) :], strict=True)]
-        results: list[ImageResult | PersonResult] = [
-            ImageResult(pupil.id, read.path, refusal) for read, refusal in refusals + seen.refused
-        ]
-        return [*results, PersonResult(pupil.id, len(made.used) if made and stands else 0)]
+        for person in await self._doubtful({pupil.id: [*accepted.get(pupil.id, ())] for pupil in pupils}, gallery):
+            images = await self._serving(person)
+            verdicts = self._judge(images, person, gallery)
+            if all(verdict.refusal is None for verdict in verdicts):
+                continue
+            count = await self._keep(person, images, verdicts)
+            for image, verdict in zip(images, verdicts, strict=True):
+                path = run.paths.get((person, image.source_sha256))
+                if verdict.refusal is not None and path is not None:
+                    yield ImageResult(person, path, verdict.text)
+            yield PersonResult(person, count or 0)
+
+    async def _doubtful(self, portraits: Mapping[str, Sequence[Embedding]], gallery: NumpyGallery) -> list[str]:
+        """Those with a portrait that would be recognised as somebody else: a quick look before a judgement."""
+        pairs = [(person, vector) for person, vectors in portraits.items() for vector in vectors]
+        found: dict[str, None] = {}
+        for start in range(0, len(pairs), COMPARED):
+            part = pairs[start : start + COMPARED]
+            near = await gallery.search(np.stack([vector for _, vector in part]), 2)
+            for (person, _), candidates in zip(part, near, strict=True):
+                if any(one.person != person and one.score >= self._policy.thresholds.threshold for one in candidates):
+                    found[person] = None
+        return list(found)
+
+    async def _serving(self, person: str) -> list[EnrolmentImage]:
+        async with self._database.read() as connection:
+            judged = await enrolments.of_person(connection, person, self._embedder.model.id)
+        return [image for image in judged if image.embedding is not None]
+
+    def _judge(self, images: Sequence[EnrolmentImage], person: str, gallery: NumpyGallery) -> list[Verdict]:
+        if not images:
+            return []
+        return judge(np.stack([_vector(image) for image in images]), person, gallery, self._policy.thresholds)
+
+    async def _keep(
+        self,
+        person: str,
+        images: Sequence[EnrolmentImage],
+        verdicts: Sequence[Verdict],
+        pictures: Mapping[str, bytes] | None = None,
+        others: Sequence[EnrolmentImage] = (),
+        before: Embedding | None = None,
+    ) -> int | None:
+        """Stores what became of portraits, and the template of those that serve; answers how many it rests on.
+
+        None when consent has ceased to stand meanwhile: then nothing is kept. `pictures` are those of new portraits
+        (JPEG, by SHA-256): only one that serves goes into storage, before its row is written, and those of portraits
+        that serve no longer leave it. `before` is the template there was.
+        """
+        rows: list[EnrolmentImage] = [*others]
+        serving: list[Embedding] = []
+        stored: list[str] = []
+        try:
+            for image, verdict in zip(images, verdicts, strict=True):
+                if verdict.refusal is not None:
+                    reason = str(verdict.refusal)  # without whom it looks like: that is somebody else's data
+                    rows.append(replace(image, state=State.REFUSED, reason=reason, embedding=None, crop_key=None))
+                    continue
+                serving.append(_vector(image))
+                if pictures and image.source_sha256 in pictures:
+                    key = new_key(PORTRAITS, self._clock.now())
+                    stored.append(key)
+                    await self._storage.put(key, pictures[image.source_sha256])
+                    rows.append(replace(image, crop_key=key))
+            made = self._template(serving)
+            if not rows and made is not None and before is not None and np.array_equal(made.vector, before):
+                return len(made.used)
+            stands = await self._store(person, rows, made)
+        except Exception:
+            with suppress(PluginError):  # then they are orphans, which the hub sweeps
+                await self._delete(stored)
+            raise
+        old = [image.crop_key for image, verdict in zip(images, verdicts, strict=True) if verdict.refusal or not stands]
+        await self._delete([*(key for key in old if key), *(() if stands else stored)])
+        return (len(made.used) if made else 0) if stands else None
+
+    def _template(self, vectors: Sequence[Embedding]) -> Template | None:
+        if not vectors:
+            return None
+        return template(np.stack(vectors), self._embedder.model.metric, self._policy.thresholds.threshold)
 
     async def _store(self, person: str, rows: Sequence[EnrolmentImage], made: Template | None) -> bool:
         """Writes a person's portraits and template, unless consent has ceased to stand meanwhile: then nothing."""
-        now = self._clock.now()
+        model_id = self._embedder.model.id
         async with self._database.write() as connection:
-            if standing(await consent.events(connection, person), now) is not Consent.GRANTED:
+            if not await consent.granted(connection, [person], self._clock.now()):
                 return False
             await enrolments.record(connection, *rows)
             if made is None:
-                await templates.remove(connection, person)
+                await templates.remove(connection, person, model_id)
             else:
-                model_id = self._embedder.model.id
                 await templates.replace(connection, person, model_id, made.vector, len(made.used))
         return True
 
-    async def _kept(self, read: _Read, face: Face) -> EnrolmentImage:
-        """A portrait with its face, whose picture is in storage before its row is written."""
-        assert isinstance(read.content, Picture)
-        key = f"{PORTRAITS}{uuid6.uuid7()}.jpg"
-        jpeg = await asyncio.to_thread(crop_jpeg, read.content, face.box, PORTRAIT_MARGIN)
-        await self._storage.put(key, jpeg)
-        quality = asdict(face.quality)
-        return self._row(read, state=State.ACCEPTED, quality=quality, embedding=face.embedding, crop_key=key)
+    async def _delete(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            await self._storage.delete(key)
 
-    def _row(self, read: _Read, **what: Any) -> EnrolmentImage:
-        return EnrolmentImage(read.pupil.id, read.sha256, self._embedder.model.id, **what)
-
-
-def _refused(image: EnrolmentImage, reason: str) -> EnrolmentImage:
-    return replace(image, state=State.REFUSED, reason=reason, embedding=None, crop_key=None)
+    def _row(self, person: str, looked: _Looked, **what: Any) -> EnrolmentImage:
+        return EnrolmentImage(person, looked.sha256, self._embedder.model.id, **what)
 
 
 def _vector(image: EnrolmentImage) -> Embedding:
@@ -252,11 +328,11 @@ def _batches(items: Iterable[T]) -> Iterator[list[T]]:
         yield batch
 
 
-def _read_all(portraits: Sequence[tuple[Pupil, Path]], known: Mapping[str, set[str]]) -> list[_Read]:
-    return [_read(pupil, path, known[pupil.id]) for pupil, path in portraits]
+def _read_all(portraits: Sequence[tuple[Pupil, Path]], owners: Mapping[str, str]) -> list[_Read]:
+    return [_read(pupil, path, owners) for pupil, path in portraits]
 
 
-def _read(pupil: Pupil, path: Path, known: set[str]) -> _Read:
+def _read(pupil: Pupil, path: Path, owners: Mapping[str, str]) -> _Read:
     try:
         if path.stat().st_size > MOST_BYTES:
             return _Read(pupil, path, "", f"larger than {MOST_BYTES // 10**6} MB; save it smaller")
@@ -264,9 +340,8 @@ def _read(pupil: Pupil, path: Path, known: set[str]) -> _Read:
     except OSError as error:
         return _Read(pupil, path, "", f"it cannot be read: {error.strerror}")
     sha256 = hashlib.sha256(data).hexdigest()
-    if sha256 in known:
+    if owners.get(sha256) == pupil.id:
         return _Read(pupil, path, sha256, None)
-    known.add(sha256)
     try:
         return _Read(pupil, path, sha256, decode(data, longest=LONGEST))
     except Unreadable as problem:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hub.crops import Crops
-from hub.db import consent, enrolments, people, templates
+from hub.db import consent, enrolments, observations, people, templates
 from hub.db.engine import Database
 from hub.db.enrolments import EnrolmentImage
 from hub.db.people import Person
@@ -65,9 +65,19 @@ class Roll:
         async with self._database.read() as connection:
             return await enrolments.of_person(connection, person)
 
-    async def add(self, person: str, name: str, class_name: str | None) -> None:
+    async def add(self, person: str, name: str | None = None, class_name: str | None = None) -> Known:
+        """Adds somebody, or changes what is given of somebody known. Raises Failure for what cannot be kept."""
         async with self._database.write() as connection:
-            await people.add(connection, Person(person, name, class_name))
+            known = await people.get(connection, person)
+            try:
+                new = known or Person(person, person)
+                new = Person(person, name or new.name, class_name or new.class_name)
+            except ValueError as problem:
+                raise Failure(
+                    f"{person!r} cannot be added: {problem}", hint="give an id and a name in letters"
+                ) from None
+            await people.add(connection, new)
+        return await self.one(person)
 
     async def sign(self, person: str, state: Consent, signer: str, notice: str) -> Consent:
         """Records what `signer` said and answers what consent amounts to now.
@@ -88,19 +98,21 @@ class Roll:
 class Erasure:
     """Removes what storage holds of a person, and the person."""
 
-    def __init__(self, database: Database, storage: Storage, crops: Crops) -> None:
+    def __init__(self, database: Database, storage: Storage, crops: Crops, clock: Clock) -> None:
         self._database = database
         self._storage = storage
         self._crops = crops
+        self._clock = clock
 
     async def pictures(self, person: str) -> int:
         """Deletes the evidence crops that show the person and the kept portraits, and says how many."""
         async with self._database.read() as connection:
             images = await enrolments.of_person(connection, person)
-        await self._delete([image.crop_key for image in images if image.crop_key])
+        kept = [image.crop_key for image in images if image.crop_key]
+        await self._delete(kept)
         async with self._database.write() as connection:
             await enrolments.forget(connection, person)
-        return len(images) + await self._crops.forget(person)
+        return len(kept) + await self._crops.forget(person)
 
     async def person(self, person: str) -> int:
         """Deletes the person with everything that is theirs; observations of them become unknown faces.
@@ -109,9 +121,29 @@ class Erasure:
         """
         pictures = await self.pictures(person)
         async with self._database.write() as connection:
+            late = await observations.crops_of(connection, person)  # a running hub has seen the person meanwhile
+            late += [image.crop_key for image in await enrolments.of_person(connection, person) if image.crop_key]
+            await observations.drop_crops(connection, late)
             if not await people.remove(connection, person):
                 raise Failure(f"nobody has the id {person!r}", hint="fras people list shows everybody")
-        return pictures
+        await self._delete(late)
+        return pictures + len(late)
+
+    async def lapsed(self) -> int:
+        """Deletes templates and pictures of everybody whose consent does not stand, and says of how many people.
+
+        A grant has expired, a withdrawal has come due, or the deletion after an objection was interrupted.
+        """
+        async with self._database.read() as connection:
+            held = await templates.holders(connection) | await enrolments.holders(connection)
+            held |= await observations.shown(connection)
+            lapsed = sorted(held - await consent.granted(connection, held, self._clock.now()))
+        for person in lapsed:
+            async with self._database.write() as connection:
+                await templates.remove(connection, person)
+                await enrolments.forget_embeddings(connection, person)
+            await self.pictures(person)
+        return len(lapsed)
 
     async def _delete(self, keys: Sequence[str]) -> None:
         for key in keys:

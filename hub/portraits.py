@@ -6,20 +6,23 @@ import csv
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 
 from hub.failure import Failure
 from hub.plugin import media
 
 PEOPLE = "people.csv"
-COLUMNS = ("id", "name", "class")
 
 
 @dataclass(frozen=True, slots=True)
 class Pupil:
-    """One person to enrol. `id` is the folder's name; `name` and `class_name` come from people.csv, if at all."""
+    """One person to enrol. `id` is the folder's name; `name` and `class_name` come from people.csv, or are None.
+
+    All three are in Unicode's composed form (NFC), as folders of some systems are not.
+    """
 
     id: str
-    name: str
+    name: str | None
     class_name: str | None
     portraits: tuple[Path, ...]
 
@@ -31,19 +34,32 @@ def read_pupils(folder: Path) -> list[Pupil]:
     """
     if not folder.is_dir():
         raise Failure(f"{folder} is not a folder", hint="give the folder that holds one folder of portraits a person")
-    listed = _listed(folder / PEOPLE)
-    folders = {entry.name: entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
+    try:
+        listed = _listed(folder / PEOPLE)
+        folders: dict[str, list[Path]] = {}
+        for entry in sorted(folder.iterdir()):
+            if entry.is_dir() and not entry.name.startswith("."):
+                folders.setdefault(normalize("NFC", entry.name), []).append(entry)
+    except OSError as problem:
+        raise Failure(f"{problem.filename} cannot be read: {problem.strerror}", hint="check who may read it") from None
     if not folders and not listed:
         raise Failure(f"nobody in {folder}", hint="put each person's pictures into a folder named with the person's id")
     pupils = []
     for person in sorted({*folders, *listed}):
-        name, class_name = listed.get(person, (person, None))
-        portraits = tuple(media.walk(folders[person])) if person in folders else ()
+        name, class_name = listed.get(person, (None, None))
+        portraits = tuple(portrait for place in folders.get(person, ()) for portrait in _portraits(place))
         pupils.append(Pupil(person, name, class_name, portraits))
     return pupils
 
 
-def _listed(path: Path) -> dict[str, tuple[str, str | None]]:
+def _portraits(place: Path) -> list[Path]:
+    try:
+        return list(media.walk(place))
+    except OSError as problem:
+        raise Failure(f"{place} cannot be listed: {problem.strerror}", hint="check who may read it") from None
+
+
+def _listed(path: Path) -> dict[str, tuple[str | None, str | None]]:
     """Names and classes by id; UTF-8 with or without a byte order mark, comma or semicolon."""
     if not path.exists():
         return {}
@@ -53,23 +69,25 @@ def _listed(path: Path) -> dict[str, tuple[str, str | None]]:
         raise Failure(
             f"{path} is not UTF-8 (byte {problem.start})", hint="save it as 'CSV UTF-8' from your office program"
         ) from None
+    text = normalize("NFC", text)
     heading = text.partition("\n")[0]
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=";" if ";" in heading else ",", strict=True)
-    missing = {"id", "name"} - set(rows.fieldnames or ())
-    if missing:
-        raise Failure(
-            f"{path}, line 1: no column {' and no column '.join(sorted(missing))}",
-            hint="the first line names the columns: id,name,class (class may be left out)",
-        )
-    people: dict[str, tuple[str, str | None]] = {}
+    people: dict[str, tuple[str | None, str | None]] = {}
     try:
+        rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
+        missing = {"id", "name"} - set(rows.fieldnames)
+        if missing:
+            raise Failure(
+                f"{path}, line 1: no column {' and no column '.join(sorted(missing))}",
+                hint="the first line names the columns: id,name,class (class may be left out)",
+            )
         for row in rows:
-            person = (row["id"] or "").strip()
+            person, name, class_name = ((row.get(column) or "").strip() for column in ("id", "name", "class"))
             if not person:
                 raise Failure(f"{path}, line {rows.line_num}: no id", hint="give every line the person's id")
             if person in people:
                 raise Failure(f"{path}, line {rows.line_num}: id {person!r} stands twice", hint="remove one of them")
-            people[person] = ((row["name"] or "").strip() or person, (row.get("class") or "").strip() or None)
+            people[person] = (name or None, class_name or None)
     except csv.Error as problem:
         raise Failure(f"{path}, line {rows.line_num}: {problem}", hint="mend the quotes of that line") from None
     return people

@@ -7,12 +7,14 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from itertools import count
 
 from hub.crops import Crops
 from hub.db import ledger
 from hub.db.engine import Database
 from hub.failure import Failure
 from hub.inbox import Inbox, Pending
+from hub.people import Erasure
 from hub.pipeline.backlog import Backlog
 from hub.pipeline.pipeline import Pipeline
 from hub.plugin import CameraEvent, Clock, Frame, Heartbeat, PluginError
@@ -23,7 +25,9 @@ logger = logging.getLogger("fras.hub")
 LOOK_AGAIN = 60.0
 """Seconds after which today's register is drawn anew without news: lectures end, patience runs out."""
 SWEEP = timedelta(hours=1)
-"""How often what is past its retention is removed."""
+"""How often what is past its retention, or whose consent has lapsed, is removed."""
+ORPHANS = 24
+"""Sweeps of which one also looks for pictures that nothing refers to."""
 PULSE = 15.0
 """Seconds between two lines of the log that say how far recognition is, when there is news."""
 DRAINING = 0.1
@@ -41,6 +45,7 @@ class Hub:
         pipeline: Pipeline,
         projector: Projector,
         crops: Crops,
+        erasure: Erasure,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -49,6 +54,7 @@ class Hub:
         self._pipeline = pipeline
         self._projector = projector
         self._crops = crops
+        self._erasure = erasure
         self._clock = clock
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -109,15 +115,14 @@ class Hub:
             await self._clock.sleep(LOOK_AGAIN)
 
     async def _sweep(self) -> None:
-        orphans = True
-        while True:
+        for hour in count():
             try:
-                if orphans:
-                    await self._crops.sweep_orphans()
-                    orphans = False
                 await self._crops.sweep()
+                await self._erasure.lapsed()
+                if hour % ORPHANS == 0:
+                    await self._crops.sweep_orphans()
             except (PluginError, Failure) as error:
-                logger.warning("crops past their retention could not be removed now: %s", error)
+                logger.warning("pictures past their time could not be removed now: %s", error)
             await self._clock.sleep(SWEEP.total_seconds())
 
 

@@ -10,11 +10,12 @@ from typing import Annotated
 
 import typer
 
-from hub.app import Paths, open_enrolment, open_school
+from hub.app import Paths, open_enrolment, open_erasure, open_school
 from hub.cli import console
-from hub.enrolment import ImageResult, PersonResult, Signature, register_people
+from hub.enrolment import ImageResult, PersonResult
 from hub.portraits import read_pupils
-from hub.recognition.consent import Consent
+from hub.recognition.consent import OBJECTIONS, Consent
+from hub.registration import Signature, register_people
 
 
 def enroll(
@@ -44,6 +45,11 @@ async def _enroll(where: Paths, folder: Path, signature: Signature | None, json_
     pupils = read_pupils(folder)
     async with open_school(where, report=console.say) as school:
         pending = await register_people(school.database, pupils, signature, school.clock)
+        objecting = [person for person, state in pending.items() if state in OBJECTIONS]
+        if signature and signature.state in OBJECTIONS and objecting:
+            async with open_erasure(school) as erasure:
+                for person in objecting:
+                    await erasure.pictures(person)
         consenting = [pupil for pupil in pupils if pupil.id not in pending]
         report = _Report(json_lines)
         if consenting:
@@ -51,9 +57,8 @@ async def _enroll(where: Paths, folder: Path, signature: Signature | None, json_
                 with console.progress() as bar:
                     task = bar.add_task("enrolling", total=sum(len(pupil.portraits) for pupil in consenting))
                     async for result in enrolment.enrol(consenting):
-                        if isinstance(result, ImageResult):
-                            bar.advance(task)
                         report.add(result)
+                        bar.update(task, completed=report.portraits)
         report.end(pending)
     return 0 if report.complete and not pending else 1
 
@@ -63,27 +68,29 @@ class _Report:
 
     def __init__(self, json_lines: bool) -> None:
         self._json = json_lines
-        self._portraits = Counter[str]()
-        self._templates = 0
-        self._without: list[str] = []
+        self._states: dict[tuple[str, Path], str] = {}
+        self._images: dict[str, int] = {}
         self._started = time.monotonic()
+
+    @property
+    def portraits(self) -> int:
+        """How many there has been a result for."""
+        return len(self._states)
 
     @property
     def complete(self) -> bool:
         """Everybody whose consent stands has a template."""
-        return not self._without
+        return all(self._images.values())
 
     def add(self, result: ImageResult | PersonResult) -> None:
         if isinstance(result, PersonResult):
-            self._templates += result.images > 0
-            if not result.images:
-                self._without.append(result.person)
+            self._images[result.person] = result.images
             if self._json:
                 console.emit({"person": result.person, "template": result.images > 0, "images": result.images})
             return
-        self._portraits["known" if not result.new else "refused" if result.refusal else "accepted"] += 1
+        state = "refused" if result.refusal else "accepted" if result.new else "known"
+        self._states[result.person, result.path] = state
         if self._json:
-            state = "known" if not result.new else "refused" if result.refusal else "accepted"
             refusal = result.refusal or None
             console.emit({"person": result.person, "path": str(result.path), "state": state, "reason": refusal})
         elif result.refusal:
@@ -91,14 +98,14 @@ class _Report:
 
     def end(self, pending: Mapping[str, Consent]) -> None:
         seconds = time.monotonic() - self._started
-        count = self._portraits
+        count = Counter(self._states.values())
         looked = count["accepted"] + count["refused"]
         speed = f", {looked * 60 / seconds:.0f} a minute" if looked and seconds else ""
         console.say(
-            f"{self._templates} people with a template; portraits: {count['accepted']} accepted, "
+            f"{sum(map(bool, self._images.values()))} people with a template; portraits: {count['accepted']} accepted, "
             f"{count['refused']} refused, {count['known']} judged before{speed}"
         )
-        for person in self._without:
+        for person in (person for person, images in self._images.items() if not images):
             console.say(
                 f"{console.printable(person)}: no template, for no picture serves; add better ones and enrol again"
             )

@@ -52,7 +52,7 @@ def add(
 ) -> None:
     """Adds somebody without pictures: in the register, marked by hand."""
     where = console.paths(config, data)
-    console.run(_add(where, person, name or person, class_name or None), where)
+    console.run(_add(where, person, name or None, class_name or None), where)
 
 
 @app.command("consent")
@@ -154,10 +154,10 @@ async def _show(where: Paths, person: str, json_lines: bool) -> int:
     return 0
 
 
-async def _add(where: Paths, person: str, name: str, class_name: str | None) -> int:
+async def _add(where: Paths, person: str, name: str | None, class_name: str | None) -> int:
     async with open_school(where) as school:
-        await Roll(school.database, school.clock).add(person, name, class_name)
-    console.say(f"added {console.printable(person)}; consent is pending")
+        known = await Roll(school.database, school.clock).add(person, name, class_name)
+    console.say(f"{console.printable(known.name)} ({console.printable(person)}) is entered; consent is {known.consent}")
     return 0
 
 

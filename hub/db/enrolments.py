@@ -42,13 +42,6 @@ class EnrolmentImage:
     crop_key: str | None = None
 
 
-async def known(connection: AsyncConnection, person: str, model_id: str) -> set[str]:
-    """The SHA-256 of every photograph of the person that the model has judged, and whose embedding, if any, is kept."""
-    judged = or_(table.c.state == State.REFUSED, table.c.embedding.is_not(None))
-    query = select(table.c.source_sha256).where(table.c.person == person, table.c.model_id == model_id, judged)
-    return set((await connection.execute(query)).scalars())
-
-
 async def owners(connection: AsyncConnection, model_id: str) -> dict[str, str]:
     """Whose every photograph is, by SHA-256, that serves the model: its embedding is kept."""
     query = select(table.c.source_sha256, table.c.person).where(
@@ -110,6 +103,12 @@ async def accepted(connection: AsyncConnection, model_id: str) -> dict[str, npt.
     for row in await connection.execute(query):
         vectors.setdefault(row.person, []).append(row.embedding)
     return {person: np.stack(rows) for person, rows in vectors.items()}
+
+
+async def holders(connection: AsyncConnection) -> frozenset[str]:
+    """Everybody of whose photographs an embedding or a picture is kept."""
+    kept = or_(table.c.embedding.is_not(None), table.c.crop_key.is_not(None))
+    return frozenset((await connection.execute(select(table.c.person).where(kept).distinct())).scalars())
 
 
 async def forget_embeddings(connection: AsyncConnection, person: str) -> None:

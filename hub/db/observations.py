@@ -143,6 +143,12 @@ async def crops_of(connection: AsyncConnection, person: str) -> list[str]:
     return list((await connection.execute(query)).scalars())
 
 
+async def shown(connection: AsyncConnection) -> frozenset[str]:
+    """Everybody of whom there is a crop."""
+    query = select(observations.c.person).join(crops).where(observations.c.person.is_not(None)).distinct()
+    return frozenset((await connection.execute(query)).scalars())
+
+
 async def kept_crops(connection: AsyncConnection, keys: Sequence[str]) -> set[str]:
     """Those of `keys` that have a row."""
     kept: set[str] = set()

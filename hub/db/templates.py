@@ -36,9 +36,10 @@ async def replace(
     await gallery.bump(connection)
 
 
-async def remove(connection: AsyncConnection, person: str) -> None:
-    """Removes the person's templates of all models; fine if there are none."""
-    await connection.execute(delete(table).where(table.c.person == person))
+async def remove(connection: AsyncConnection, person: str, model_id: str | None = None) -> None:
+    """Removes the person's template of the model, or of all models; fine if there is none."""
+    statement = delete(table).where(table.c.person == person)
+    await connection.execute(statement if model_id is None else statement.where(table.c.model_id == model_id))
     await gallery.bump(connection)
 
 

@@ -123,8 +123,9 @@ async def test_enrolments_by_photograph_person_and_model(database: Database) -> 
             image("1", "c", State.REFUSED, vector=[9, 9]),
             image("2", "a", vector=[5, 6]),
         )
-        assert await enrolments.known(connection, "1", "m") == {"a" * 64, "b" * 64, "c" * 64}
-        assert await enrolments.known(connection, "1", "other") == set()
+        assert await enrolments.owners(connection, "m") == {"a" * 64: "1", "b" * 64: "1", "c" * 64: "1"}
+        assert await enrolments.owners(connection, "other") == {}
+        assert await enrolments.kept_crops(connection, ["enrolment/1.png", "enrolment/2.png"]) == {"enrolment/1.png"}
         accepted = await enrolments.accepted(connection, "m")
         assert {person: rows.tolist() for person, rows in accepted.items()} == {"1": [[3, 4], [1, 2]], "2": [[5, 6]]}
         assert await enrolments.accepted(connection, "other") == {}
