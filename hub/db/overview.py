@@ -91,6 +91,14 @@ async def span(connection: AsyncConnection) -> tuple[date_type, date_type] | Non
     return (date_type.fromisoformat(first), date_type.fromisoformat(last)) if first and last else None
 
 
+async def neighbours(connection: AsyncConnection, date: str) -> tuple[str | None, str | None]:
+    """The nearest local dates before and after `date` that have marks."""
+    before = select(func.max(marks.c.date)).where(marks.c.date < date).scalar_subquery()
+    after = select(func.min(marks.c.date)).where(marks.c.date > date).scalar_subquery()
+    row = (await connection.execute(select(before, after))).one()
+    return row[0], row[1]
+
+
 async def roll(connection: AsyncConnection, date: str, lecture: str) -> list[Named]:
     """Every mark of a lecture with names, in no particular order."""
     query = (

@@ -1,0 +1,86 @@
+"""The attendance table: a month of dates, and one day with its lectures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TypeAlias
+
+from hub.db import overview
+
+from .lectures import LectureTally, lectures_of
+from .tally import Tally
+from .view import View
+
+Date: TypeAlias = date
+
+
+@dataclass(frozen=True, slots=True)
+class DayRow:
+    """`people` counts each person once, by what the day amounts to (`hub.db.overview.day_status`)."""
+
+    date: date
+    lectures: int
+    people: Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """The dates of a month that have marks, latest first; `previous` and `next` begin months that have some."""
+
+    first: date
+    rows: tuple[DayRow, ...]
+    previous: Date | None
+    next: Date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A local date with its lectures by time; `previous` and `next` are the nearest dates that have marks."""
+
+    date: date
+    people: Tally
+    lectures: tuple[LectureTally, ...]
+    previous: Date | None
+    next: Date | None
+
+
+async def month(view: View, first: date | None = None) -> Month:
+    """The month that begins on `first`; without it the last one that has marks and is not ahead, else this one."""
+    async with view.database.read() as connection:
+        if first is None:
+            tomorrow = view.today + timedelta(days=1)
+            latest, _ = await overview.neighbours(connection, tomorrow.isoformat())
+            first = _date(latest) or view.today
+        first = first.replace(day=1)
+        last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+        people = await overview.days(connection, first, last)
+        held = await overview.held(connection, first, last)
+        previous, _ = await overview.neighbours(connection, first.isoformat())
+        _, following = await overview.neighbours(connection, last.isoformat())
+    rows = tuple(
+        DayRow(date.fromisoformat(day), held[day], Tally.of(people[day])) for day in sorted(people, reverse=True)
+    )
+    return Month(first, rows, _month(previous), _month(following))
+
+
+async def day(view: View, chosen: date) -> Day:
+    async with view.database.read() as connection:
+        tallies = await overview.tallies(connection, chosen.isoformat())
+        people = await overview.days(connection, chosen, chosen)
+        previous, following = await overview.neighbours(connection, chosen.isoformat())
+    return Day(
+        date=chosen,
+        people=Tally.of(people.get(chosen.isoformat(), {})),
+        lectures=tuple(lectures_of(view, chosen, tallies)),
+        previous=_date(previous),
+        next=_date(following),
+    )
+
+
+def _date(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
+def _month(text: str | None) -> date | None:
+    return date.fromisoformat(text).replace(day=1) if text else None

@@ -1,0 +1,73 @@
+"""Today: what runs now, what comes, what was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from hub.db import overview, overview_people
+from hub.db.overview import Named
+
+from .lectures import LectureTally, Phase, lectures_of
+from .view import View
+
+ARRIVALS = 8
+"""How many of those who came last are shown with a running lecture."""
+LOOK_AHEAD = 14
+"""Days in which the next lecture is looked for when there is none today."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A lecture that runs now, and those who came last, latest first."""
+
+    lecture: LectureTally
+    arrivals: tuple[Named, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """`upcoming` is soonest first, `over` latest first; `next` is the next lecture of another day, if none is left."""
+
+    date: date
+    running: tuple[Running, ...]
+    upcoming: tuple[LectureTally, ...]
+    over: tuple[LectureTally, ...]
+    next: LectureTally | None
+    any_people: bool
+    any_timetable: bool
+
+
+async def today(view: View) -> Today:
+    day = view.today
+    async with view.database.read() as connection:
+        tallies = await overview.tallies(connection, day.isoformat())
+        lectures = lectures_of(view, day, tallies)
+        # A lecture that began yesterday may run past midnight.
+        before = [one for one in lectures_of(view, day - timedelta(days=1), {}) if one.phase is Phase.RUNNING]
+        if before:
+            counts = await overview.tallies(connection, before[0].date.isoformat())
+            known = {one.id: one for one in lectures_of(view, before[0].date, counts)}
+            lectures = [*(known[one.id] for one in before), *lectures]
+        runs = [one for one in lectures if one.phase is Phase.RUNNING]
+        arrived: dict[str, list[Named]] = {}
+        for date_ in sorted({one.date for one in runs}):
+            ids = [one.id for one in runs if one.date == date_]
+            arrived |= await overview.arrivals(connection, date_.isoformat(), ids, ARRIVALS)
+        any_people = await overview_people.anybody(connection)
+    upcoming = tuple(one for one in lectures if one.phase is Phase.UPCOMING)
+    over = [one for one in lectures if one.phase is Phase.OVER]
+    return Today(
+        date=day,
+        running=tuple(Running(one, tuple(arrived.get(one.id, ()))) for one in runs),
+        upcoming=upcoming,
+        over=tuple(sorted(over, key=lambda one: one.end or one.start, reverse=True)),
+        next=None if runs or upcoming else _next(view),
+        any_people=any_people,
+        any_timetable=bool(view.settings.timetable),
+    )
+
+
+def _next(view: View) -> LectureTally | None:
+    days = (view.today + timedelta(days=ahead) for ahead in range(1, LOOK_AHEAD + 1))
+    return next((lectures[0] for day in days if (lectures := lectures_of(view, day, {}))), None)

@@ -1,0 +1,36 @@
+"""What every overview is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from hub.attendance.records import Lecture
+from hub.attendance.timetable import lectures_on
+from hub.db.engine import Database
+from hub.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The school as it is at `now` (UTC), which one answer shows throughout."""
+
+    database: Database
+    settings: Settings
+    now: datetime
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return self.settings.school.time_zone
+
+    @property
+    def today(self) -> date:
+        return self.now.astimezone(self.zone).date()
+
+    def timetable(self, day: date) -> list[Lecture]:
+        """The lectures that the timetable gives a local date, by time."""
+        return lectures_on(day, self.settings.timetable, self.zone)
+
+    def cameras_in(self, room: str) -> list[str]:
+        return sorted(camera.id for camera in self.settings.cameras if camera.room == room)
