@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,10 @@ def _engine(
         options = {"pool_size": 1, "max_overflow": 0}
         pragmas += ["journal_mode=WAL"]
     engine = create_async_engine(
-        url, hide_parameters=True, connect_args={"isolation_level": None, "timeout": BUSY_SECONDS}, **options
+        url,
+        hide_parameters=True,
+        connect_args={"isolation_level": None, "timeout": BUSY_SECONDS, "factory": _Closing},
+        **options,
     )
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -141,6 +145,19 @@ def _engine(
 
     stack.push_async_callback(engine.dispose)
     return engine
+
+
+class _Closing(sqlite3.Connection):
+    """Ends its transaction when it is closed.
+
+    SQLite keeps a closed connection, and its lock, as long as a statement of it lives; those of a cancelled task do
+    (https://www.sqlite.org/c3ref/close.html).
+    """
+
+    def close(self) -> None:
+        with suppress(sqlite3.Error):
+            self.rollback()
+        super().close()
 
 
 async def _migrate(url: URL, name: str) -> None:
