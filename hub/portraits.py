@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import normalize
 
+from hub.db.people import is_text
 from hub.failure import Failure
 from hub.plugin import media
 
@@ -30,7 +32,8 @@ class Pupil:
 def read_pupils(folder: Path) -> list[Pupil]:
     """Everybody below `folder` in order of id: those with a folder of portraits and those only in people.csv.
 
-    Raises Failure when there is no such folder, nobody in it, or people.csv cannot be understood.
+    Ids are in Unicode's normal form C: a Mac names the folder of "Zoë" otherwise than people.csv spells it.
+    Raises Failure when there is no such folder, nobody in it, or a name or people.csv cannot be understood.
     """
     if not folder.is_dir():
         raise Failure(f"{folder} is not a folder", hint="give the folder that holds one folder of portraits a person")
@@ -59,12 +62,31 @@ def _portraits(place: Path) -> list[Path]:
         raise Failure(f"{place} cannot be listed: {problem.strerror}", hint="check who may read it") from None
 
 
+def _folders(folder: Path) -> dict[str, Path]:
+    """Folders of portraits by id."""
+    found: dict[str, Path] = {}
+    for entry in sorted(folder.iterdir()):
+        if not entry.is_dir() or entry.name.startswith("."):
+            continue
+        person = unicodedata.normalize("NFC", entry.name)
+        if not is_text(person) or not person.strip():
+            raise Failure(f"the folder {entry} has a name that nobody can write", hint="rename it to the person's id")
+        if person in found:
+            raise Failure(f"the folders {found[person]} and {entry} have one name", hint="put their pictures into one")
+        found[person] = entry
+    return found
+
+
 def _listed(path: Path) -> dict[str, tuple[str | None, str | None]]:
     """Names and classes by id; UTF-8 with or without a byte order mark, comma or semicolon."""
     if not path.exists():
         return {}
+    if not path.is_file():
+        raise Failure(f"{path} is not a file", hint="rename it, or put a CSV file there")
     try:
         text = path.read_text("utf-8-sig")
+    except OSError as problem:
+        raise Failure(f"{path} cannot be read: {problem.strerror}", hint="give yourself the right to read it") from None
     except UnicodeDecodeError as problem:
         raise Failure(
             f"{path} is not UTF-8 (byte {problem.start})", hint="save it as 'CSV UTF-8' from your office program"

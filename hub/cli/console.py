@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from config import Invalid
 from hub.app import Paths
 from hub.cli.ending import Ending
+from hub.db.people import is_text
 from hub.failure import Failure
 from hub.plugin import PluginError
 
@@ -30,6 +31,20 @@ DataOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on standard output.")]
 
 CONFIG = Path("hub.yaml")
+
+
+def words(value: str | None) -> str | None:
+    """Checks an option that is kept in the database; wrong usage where it is no text."""
+    if value is not None and not is_text(value):
+        raise typer.BadParameter("that is not text; write it in letters, of any script")
+    return value
+
+
+def signer(value: str | None) -> str | None:
+    """Checks who signed."""
+    if value is not None and not value.strip():
+        raise typer.BadParameter("consent is somebody's signature: name who signed")
+    return words(value)
 
 
 class _Console(Console):

@@ -23,8 +23,12 @@ def enroll(
     consent: Annotated[
         Consent | None, typer.Option("--consent", help="Record this answer for everybody in DIR.")
     ] = None,
-    signed_by: Annotated[str | None, typer.Option("--signed-by", help="Who signed it.")] = None,
-    notice: Annotated[str, typer.Option("--notice", help="The version of the notice they signed.")] = "",
+    signed_by: Annotated[
+        str | None, typer.Option("--signed-by", callback=console.signer, help="Who signed it.")
+    ] = None,
+    notice: Annotated[
+        str, typer.Option("--notice", callback=console.words, help="The version of the notice they signed.")
+    ] = "",
     json_lines: console.JsonOption = False,
     config: console.ConfigOption = console.CONFIG,
     data: console.DataOption = None,

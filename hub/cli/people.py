@@ -59,8 +59,12 @@ def add(
 def consent(
     person: PersonArgument,
     state: Annotated[Consent, typer.Argument(help="What they said.")],
-    signed_by: Annotated[str, typer.Option("--signed-by", help="Who said it: a parent, or the pupil.")],
-    notice: Annotated[str, typer.Option("--notice", help="The version of the notice they signed.")] = "",
+    signed_by: Annotated[
+        str, typer.Option("--signed-by", callback=console.signer, help="Who said it: a parent, or the pupil.")
+    ],
+    notice: Annotated[
+        str, typer.Option("--notice", callback=console.words, help="The version of the notice they signed.")
+    ] = "",
     config: console.ConfigOption = console.CONFIG,
     data: console.DataOption = None,
 ) -> None:

@@ -25,11 +25,15 @@ class Person:
     class_name: str | None = None
 
     def __post_init__(self) -> None:
-        for text in (self.id, self.name, self.class_name or ""):
-            if "\0" in text or text != text.encode("utf-8", "ignore").decode():
-                raise ValueError("a person's id, name or class has characters that are not text")
+        if not builtins.all(map(is_text, (self.id, self.name, self.class_name or ""))):
+            raise ValueError("a person's id, name or class has characters that are not text")
         if not self.id.strip():
             raise ValueError("a person's id is empty")
+
+
+def is_text(value: str) -> bool:
+    """Whether every database keeps `value` as it is: names of files need not be text."""
+    return "\0" not in value and value == value.encode("utf-8", "ignore").decode()
 
 
 async def add(connection: AsyncConnection, *persons: Person) -> None:
