@@ -6,7 +6,6 @@ and through the recogniser as the hub runs it with `min_face: 40`, but without m
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,8 +37,6 @@ class Tally:
     same_box: int = 0
     own_more: int = 0
     cosines: list[float] = field(default_factory=list)
-    seconds: float = 0.0
-    own_seconds: float = 0.0
 
     @property
     def close(self) -> int:
@@ -57,7 +54,6 @@ class Tally:
             "cosine_close_share": round(self.close / max(len(self.cosines), 1), 4),
             "cosine_lowest": round(float(cosines.min()), 6),
             "cosine_median": round(float(np.median(cosines)), 7),
-            "times_faster": round(self.seconds / max(self.own_seconds, 1e-9), 1),
         }
 
 
@@ -98,14 +94,10 @@ def _spread(paths: Sequence[Path], count: int) -> Sequence[Path]:
 
 
 def compare(own: Vision, theirs: Any, pixels: Pixels, tally: Tally) -> None:
-    began = time.perf_counter()
     places = theirs.face_locations(pixels, number_of_times_to_upsample=1, model="cnn")
     encodings = theirs.face_encodings(pixels, places)
-    between = time.perf_counter()
     height, width = pixels.shape[:2]
     (sight,) = own.embed([own.look(Picture(pixels, width, height))], [False])
-    tally.own_seconds += time.perf_counter() - between
-    tally.seconds += between - began
     tally.pictures += 1
     tally.faces += len(places)
     tally.own_more += max(len(sight.faces) - len(places), 0)

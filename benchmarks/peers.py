@@ -109,8 +109,8 @@ def face_recognition() -> Any:
         raise Skipped(f"face_recognition cannot be imported ({missing}); make dev installs it") from None
     prebuilt = any(distribution.name == "dlib-bin" for distribution in distributions())
     report(
-        "peers",
-        dlib=f"{dlib.__version__}, {'the prebuilt dlib-bin' if prebuilt else 'compiled here'}",
+        "dlib",
+        version=f"{dlib.__version__}, {'the prebuilt dlib-bin' if prebuilt else 'compiled here'}",
         avx=bool(dlib.USE_AVX_INSTRUCTIONS),
         blas=bool(dlib.DLIB_USE_BLAS),
         lapack=bool(dlib.DLIB_USE_LAPACK),

@@ -62,9 +62,12 @@ class Vision:
         self._scaling = scaling
 
     def look(self, picture: Picture) -> Looked:
-        """Finds, aligns and judges the faces of `picture`."""
-        wanted = self._scaling.factor(picture.width, picture.height, self._detector.smallest)
-        faces = self._detector.detect(picture.pixels, wanted / picture.scale)
+        """Finds, aligns and judges the faces of `picture`.
+
+        A picture decoded at less than its size is not enlarged again: who had it so needs no faces that small.
+        """
+        factor = self._scaling.factor(picture.width, picture.height, self._detector.smallest) / picture.scale
+        faces = self._detector.detect(picture.pixels, factor if picture.scale == 1 else min(factor, 1.0))
         least = self._scaling.min_face * picture.scale - ROUNDING
         wide_enough = [face for face in faces if min(face.box.w, face.box.h) >= least]
         wide_enough.sort(key=lambda face: -face.box.w * face.box.h)

@@ -63,6 +63,8 @@ def vision(stages: Stages, min_face: int = 40, largest: int = 8_300_000) -> Visi
         ((640, 480), 1.0, 80, (480, 640)),
         ((640, 480), 1.0, 160, (240, 320)),
         ((640, 480), 0.5, 160, (240, 320)),  # decoded at half size: nothing left to scale
+        ((4000, 3000), 0.5, 40, (1500, 2000)),  # what was given up in decoding is not enlarged again
+        ((4000, 3000), 0.5, 320, (750, 1000)),
         ((1920, 1080), 1.0, 40, (2160, 3840)),
         ((1, 3000), 1.0, 160, (1500, 0.5)),
     ],
