@@ -12,6 +12,8 @@ from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from hub import restoring
+from hub.backup import Backup
 from hub.crops import Crops
 from hub.db import school as school_name
 from hub.db.engine import Database, open_database
@@ -25,8 +27,9 @@ from hub.pipeline.galleries import GalleryKeeper
 from hub.pipeline.judge import Judge
 from hub.pipeline.pipeline import Pipeline
 from hub.plugin import Clock, Embedder, ModelState, Storage, SystemClock
-from hub.policies import policy_for
+from hub.policies import enrolment_policy, policy_for
 from hub.registers import Projector, Registers
+from hub.restoring import Restored, refuse_half_restored
 from hub.running import Hub, running
 from hub.runtime.catalog import Catalog
 from hub.runtime.context import Surroundings
@@ -63,6 +66,16 @@ class Paths:
         """The configured URL, with a SQLite file's relative path resolved against the data folder."""
         scheme, found, path = configured.partition("sqlite:///")
         return f"sqlite:///{self.data / path}" if found and not scheme else configured
+
+    def database_file(self, configured: str) -> Path:
+        """The file of a configured SQLite database. Raises Failure for another kind."""
+        scheme, found, path = configured.partition("sqlite:///")
+        if scheme or not found:
+            raise Failure(
+                "fras backup and fras restore are for SQLite databases",
+                hint="keep PostgreSQL with pg_dump, and the pictures with what your storage offers",
+            )
+        return self.data / path
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +116,7 @@ async def open_school(
             _make_folder(paths.data)
         if own:
             stack.enter_context(lock_data_folder(paths.data))
+        refuse_half_restored(paths.data)
         url = paths.database_url(settings.school.database)
         database = await stack.enter_async_context(open_database(url, read_only=read_only))
         if not read_only:
@@ -162,7 +176,7 @@ async def open_enrolment(school: School) -> AsyncIterator[Enrolment]:
     """What `fras enroll` needs beside the school."""
     async with open_embedder(school) as embedder, open_storage(school) as storage:
         policy = await policy_for(school.database, embedder.model, school.settings.policy)
-        yield Enrolment(school.database, embedder, storage, policy, school.clock)
+        yield Enrolment(school.database, embedder, storage, enrolment_policy(policy), school.clock)
 
 
 @asynccontextmanager
@@ -171,6 +185,47 @@ async def open_erasure(school: School) -> AsyncIterator[Erasure]:
     async with open_storage(school) as storage:
         crops = Crops(school.database, storage, school.clock, school.settings.keep.crops)
         yield Erasure(school.database, storage, crops, school.clock)
+
+
+@asynccontextmanager
+async def open_backup(paths: Paths) -> AsyncIterator[Backup]:
+    """What `fras backup` copies; works beside a running hub."""
+    async with open_school(paths, read_only=True) as school, open_storage(school) as storage:
+        name, files = school.settings.school.name, school.settings.files
+        database = paths.database_file(school.settings.school.database)
+        yield Backup(name, database, paths.data, paths.base, files, storage, school.clock)
+
+
+async def restore(paths: Paths, file: Path, *, force: bool = False, report: Report = lambda message: None) -> Restored:
+    """Puts the school kept in the backup `file` into the data folder, and its configuration where there is none.
+
+    Raises config.Invalid, Failure and PluginError; then the data folder is as it was.
+    """
+    clock = SystemClock()
+    with lock_data_folder(paths.data), restoring.unpacking(paths.data) as folder:
+        restoring.refuse_occupied(paths.data, force)
+        report("verifying the backup")
+        manifest = await restoring.unpack(file, folder)
+        with restoring.configuration(folder / "config", paths.config) as kept:
+            catalog = Catalog()
+            settings = read_settings(paths.config, catalog)
+            new = folder / "new"
+            new.mkdir(mode=0o700)
+            frames = restoring.stage_inbox(folder, new / "inbox")
+            database = paths.database_file(settings.school.database)
+            staged = restoring.stage_database(folder, new, paths.data, database, force)
+            await restoring.prepare_database(staged)
+            report("putting pictures into storage")
+            around = Surroundings(new, paths.base, settings.school.time_zone, clock)
+            part = settings.storage
+            spec = catalog.spec("storage", part.platform)
+            async with (
+                Supervisor(around) as supervisor,
+                supervisor.open_storage(STORAGE, spec, part.options, patience=0) as storage,
+            ):
+                pictures = await restoring.fill(storage, folder / "storage")
+            aside = restoring.exchange(paths.data, new, staged, database, clock.now())
+    return Restored(manifest, pictures, frames, aside, tuple(kept))
 
 
 @asynccontextmanager
