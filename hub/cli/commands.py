@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from . import attendance, audit, calibrate, check, enroll, identify, models, people, plugins, run
+from . import attendance, audit, backup, calibrate, check, enroll, identify, models, people, plugins, run
 
 app = typer.Typer(
     name="fras",
@@ -22,4 +22,6 @@ app.command("calibrate")(calibrate.calibrate)
 app.add_typer(people.app, name="people")
 app.command("plugins")(plugins.plugins)
 app.add_typer(models.app, name="models")
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.add_typer(audit.app, name="audit")

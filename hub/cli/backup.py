@@ -1,0 +1,70 @@
+"""`fras backup` and `fras restore`: a school in one file, and back from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hub.app import Paths, open_backup
+from hub.app import restore as bring_back
+from hub.cli import console
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it, for example /backup/fras.tar.")],
+    config: console.ConfigOption = console.CONFIG,
+    data: console.DataOption = None,
+) -> None:
+    """Writes database, pictures, waiting frames and hub.yaml into one file, beside a running hub too.
+
+    secrets.yaml is not in it: keep that apart. The file holds biometric data; only its owner may read it.
+    """
+    where = console.paths(config, data)
+    console.run(_backup(where, file.absolute()), where)
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What fras backup wrote.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Move what the data folder holds aside, into before-restore-...")
+    ] = False,
+    config: console.ConfigOption = console.CONFIG,
+    data: console.DataOption = None,
+) -> None:
+    """Verifies a backup and puts it into the data folder, and hub.yaml where there is none. No hub may run there."""
+    where = console.paths(config, data)
+    console.run(_restore(where, file.absolute(), force), where)
+
+
+async def _backup(where: Paths, target: Path) -> int:
+    async with open_backup(where) as made:
+        kept = await made.to(target, console.say)
+    console.say(
+        f"kept in {target}: the database, {kept.pictures} pictures, {kept.frames} frames that wait, "
+        f"{', '.join(kept.configuration)}; {_megabytes(kept.bytes)}"
+    )
+    if kept.gone:
+        console.say(f"{kept.gone} pictures were no longer in storage")
+    console.say("secrets.yaml is not in it; keep it apart. Whoever has the file has the school's templates.")
+    return 0
+
+
+async def _restore(where: Paths, file: Path, force: bool) -> int:
+    done = await bring_back(where, file, force=force, report=console.say)
+    made = done.manifest
+    console.say(
+        f"restored {made.school} as of {made.created_at:%Y-%m-%d %H:%M} UTC: {done.pictures} pictures, "
+        f"{done.frames} frames that wait; data in {where.data}"
+    )
+    if done.aside:
+        console.say(f"what was there before: {done.aside}")
+    for name in done.not_taken:
+        console.say(f"{name} was kept as it is; the backup's is beside it as {name}.from-backup")
+    console.say("consent withdrawn and people removed since then are back: record that again before fras run")
+    return 0
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"
