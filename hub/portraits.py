@@ -104,7 +104,10 @@ def _listed(path: Path) -> dict[str, tuple[str | None, str | None]]:
                 hint="the first line names the columns: id,name,class (class may be left out)",
             )
         for row in rows:
-            person, name, class_name = ((row.get(column) or "").strip() for column in ("id", "name", "class"))
+            cells = [(row.get(column) or "").strip() for column in COLUMNS]
+            if not all(map(is_text, cells)):
+                raise Failure(f"{path}, line {rows.line_num}: zero bytes, no text", hint="export the file once more")
+            person, name, class_name = (unicodedata.normalize("NFC", cell) for cell in cells)
             if not person:
                 raise Failure(f"{path}, line {rows.line_num}: no id", hint="give every line the person's id")
             if person in people:
