@@ -104,7 +104,7 @@ def _listed(path: Path) -> dict[str, tuple[str | None, str | None]]:
                 hint="the first line names the columns: id,name,class (class may be left out)",
             )
         for row in rows:
-            cells = [(row.get(column) or "").strip() for column in COLUMNS]
+            cells = [(row.get(column) or "").strip() for column in ("id", "name", "class")]
             if not all(map(is_text, cells)):
                 raise Failure(f"{path}, line {rows.line_num}: zero bytes, no text", hint="export the file once more")
             person, name, class_name = (unicodedata.normalize("NFC", cell) for cell in cells)
