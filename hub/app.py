@@ -31,19 +31,16 @@ from hub.policies import enrolment_policy, policy_for
 from hub.registers import Projector, Registers
 from hub.restoring import Restored, refuse_half_restored
 from hub.running import Hub, running
-from hub.runtime.catalog import Catalog
+from hub.runtime.catalog import Catalog, Kind
 from hub.runtime.context import Surroundings
 from hub.runtime.health import Health
 from hub.runtime.supervisor import Supervisor
 from hub.runtime.threads import DaemonPool
 from hub.runtime.watchdog import Watchdog
-from hub.settings import Settings, read_settings
+from hub.settings import Part, Settings, read_settings
 
 Report = Callable[[str], None]
 """Tells a waiting person what a slow step is doing."""
-
-RECOGNIZER = "recognizer"
-STORAGE = "storage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +130,9 @@ async def open_embedder(school: School) -> AsyncIterator[Embedder]:
     """The configured recogniser. Raises PluginError when it cannot be opened now."""
     part = school.settings.recognizer
     spec = school.catalog.spec("recognizer", part.platform)
-    async with school.supervisor.open_recognizer(RECOGNIZER, spec, part.options, patience=0) as recogniser:
+    async with school.supervisor.open_recognizer(
+        _id_of("recognizer", part), spec, part.options, patience=0
+    ) as recogniser:
         if not isinstance(recogniser, Embedder):
             raise Failure(
                 f"the recogniser {part.platform} keeps a gallery of its own, which this release cannot use",
@@ -151,14 +150,14 @@ def model_states(paths: Paths) -> list[ModelState]:
     if spec.models is None:
         return []
     around = Surroundings(paths.data, paths.base, settings.school.time_zone)
-    return list(spec.models(part.options, around.folder_of("recognizer", RECOGNIZER), paths.base))
+    return list(spec.models(part.options, around.folder_of("recognizer", part.platform), paths.base))
 
 
 @asynccontextmanager
 async def open_storage(school: School) -> AsyncIterator[Storage]:
     part = school.settings.storage
     spec = school.catalog.spec("storage", part.platform)
-    async with school.supervisor.open_storage(STORAGE, spec, part.options, patience=0) as storage:
+    async with school.supervisor.open_storage(_id_of("storage", part), spec, part.options, patience=0) as storage:
         yield storage
 
 
@@ -221,7 +220,7 @@ async def restore(paths: Paths, file: Path, *, force: bool = False, report: Repo
             spec = catalog.spec("storage", part.platform)
             async with (
                 Supervisor(around) as supervisor,
-                supervisor.open_storage(STORAGE, spec, part.options, patience=0) as storage,
+                supervisor.open_storage(_id_of("storage", part), spec, part.options, patience=0) as storage,
             ):
                 pictures = await restoring.fill(storage, folder / "storage")
             aside = restoring.exchange(paths.data, new, staged, database, clock.now())
@@ -254,6 +253,11 @@ async def open_hub(school: School) -> AsyncIterator[Hub]:
         stack.push_async_callback(school.supervisor.stop, *(camera.id for camera in settings.cameras))
         stack.callback(school.supervisor.begin_stop)
         yield hub
+
+
+def _id_of(kind: Kind, part: Part) -> str:
+    """The supervisor's name for a plugin that is no camera; cameras' ids hold no space, so none can be the same."""
+    return f"{kind} {part.platform}"
 
 
 async def _name_school(database: Database, name: str) -> None:

@@ -152,8 +152,9 @@ class Instance(Generic[T]):
             with suppress(RuntimeError):  # the loop is closed
                 self._loop.call_soon_threadsafe(self._note_progress, attempt, str(message))
 
-        folder = self._around.folder_of(self._kind, self.id)
-        context = Context(self.id, folder, self._around, self._pool, progress, self._acknowledged)
+        name = self.id.rpartition(" ")[2]  # what is no camera has its kind before its name
+        folder = self._around.folder_of(self._kind, name)
+        context = Context(name, folder, self._around, self._pool, progress, self._acknowledged)
         async with closing(context), _manager(self._open(self._config, context)) as plugin:
             if not self._role(plugin):
                 raise Garbage(f"open() gave a {type(plugin).__name__}, which is no {self._kind}")

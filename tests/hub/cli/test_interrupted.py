@@ -51,7 +51,7 @@ def facts(data: Path) -> dict[str, int]:
             "rejected": count("SELECT count(*) FROM frames WHERE outcome = 'rejected'"),
             "observations": count("SELECT count(*) FROM observations"),
             "crops without a file": sum(
-                not (data / "plugins/storage/storage" / key).is_file()
+                not (data / "plugins/storage/local_disk" / key).is_file()
                 for (key,) in database.execute("SELECT key FROM crops")
             ),
         }
