@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
@@ -43,7 +44,8 @@ def copy(database: Path, target: Path, hold: Callable[[list[str]], None], given_
         ):
             writer.execute("BEGIN IMMEDIATE")
             try:
-                hold([row[0] for row in writer.execute("SELECT id FROM frames WHERE outcome = 'pending'")])
+                waiting = writer.execute("SELECT id FROM frames WHERE outcome = 'pending'")
+                hold([str(uuid.UUID(frame)) for (frame,) in waiting])  # SQLAlchemy stores ids without hyphens
                 # A backup step uses the read transaction that its source has open: the view is fixed here
                 # (sqlite3_backup_step begins one only where there is none).
                 reader.execute("BEGIN")
