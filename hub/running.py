@@ -17,7 +17,7 @@ from hub.inbox import Inbox, Pending
 from hub.people import Erasure
 from hub.pipeline.backlog import Backlog
 from hub.pipeline.pipeline import Pipeline
-from hub.plugin import CameraEvent, Clock, Frame, Heartbeat, PluginError
+from hub.plugin import CameraEvent, Clock, Frame, Heartbeat, NeedsHuman, Permanent, PluginError
 from hub.registers import Projector
 
 logger = logging.getLogger("fras.hub")
@@ -71,8 +71,13 @@ class Hub:
             await self._inbox.accept_detections(camera, event)
 
     async def drained(self) -> None:
-        """Waits until every acknowledged frame has its outcome and the registers show it."""
+        """Waits until every acknowledged frame has its outcome and the registers show it.
+
+        Raises what only a person can mend: the frames wait for the next start.
+        """
         while await self._pending():
+            if isinstance(self._pipeline.waits_for, NeedsHuman | Permanent):
+                raise self._pipeline.waits_for
             await self._clock.sleep(DRAINING)
         await self._projector.settle()
 

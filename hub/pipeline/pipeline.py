@@ -70,7 +70,8 @@ class Pipeline:
         self.concluded_frames = 0
         """Since the start; superseded frames do not count."""
         self._failures: Counter[str] = Counter()
-        self._waiting = False
+        self.waits_for: Exception | None = None
+        """Why frames cannot be recognised now, None while they are."""
 
     async def run(self) -> None:
         """Works until cancelled."""
@@ -111,8 +112,8 @@ class Pipeline:
 
     async def _wait(self, frames: Sequence[Pending], error: Exception) -> None:
         """They stay in the ledger as pending: nothing is lost, however long it takes."""
-        logger.log(logging.DEBUG if self._waiting else logging.WARNING, "frames wait to be recognised: %s", error)
-        self._waiting = True
+        logger.log(logging.DEBUG if self.waits_for else logging.WARNING, "frames wait to be recognised: %s", error)
+        self.waits_for = error
         await self._backlog.put_back(frames)
         await self._clock.sleep(PAUSE)
 
@@ -166,7 +167,7 @@ class Pipeline:
         except Exception:
             await self._discard(crops)
             raise
-        self._waiting = False
+        self.waits_for = None
         self.concluded_frames += len(seen)
         self._concluded()
         await self._discard(crops)
