@@ -46,21 +46,23 @@ async def events(connection: AsyncConnection, person: str | None = None) -> list
     return await _events(connection, query)
 
 
-async def by_person(connection: AsyncConnection) -> dict[str, list[ConsentEvent]]:
-    """The events of everybody who has any, each in the order they arrived."""
+async def by_person(connection: AsyncConnection, persons: Iterable[str] | None = None) -> dict[str, list[ConsentEvent]]:
+    """The events of everybody, or of these persons, who has any, each in the order they arrived."""
     said: dict[str, list[ConsentEvent]] = {}
-    for event in await events(connection):
-        said.setdefault(event.person, []).append(event)
+    if persons is None:
+        queries = [select(table)]
+    else:
+        wanted = sorted(set(persons))
+        queries = [select(table).where(table.c.person.in_(wanted[n : n + BATCH])) for n in range(0, len(wanted), BATCH)]
+    for query in queries:
+        for event in await _events(connection, query.order_by(table.c.order)):
+            said.setdefault(event.person, []).append(event)
     return said
 
 
 async def granted(connection: AsyncConnection, persons: Iterable[str], now: datetime) -> frozenset[str]:
     """Those of `persons` whose consent stands at `now`."""
-    wanted = sorted(set(persons))
-    said: dict[str, list[ConsentEvent]] = {}
-    for start in range(0, len(wanted), BATCH):
-        for event in await _events(connection, select(table).where(table.c.person.in_(wanted[start : start + BATCH]))):
-            said.setdefault(event.person, []).append(event)
+    said = await by_person(connection, persons)
     return frozenset(person for person, events in said.items() if standing(events, now) is Consent.GRANTED)
 
 

@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping
 from aiohttp import web
 
 from hub.db.engine import Database
+from hub.nodes.entrances import Entrances
 from hub.plugin import Clock, Storage
 from hub.registers import Registers
 from hub.runtime.health import Health
 from hub.settings import Settings
+
+from .events import News
 
 DATABASE = web.AppKey("DATABASE", Database)
 CLOCK: web.AppKey[Clock] = web.AppKey("CLOCK")
@@ -20,3 +23,7 @@ REGISTERS: web.AppKey[Callable[[], Registers]] = web.AppKey("REGISTERS")
 STORAGE: web.AppKey[Callable[[], Storage]] = web.AppKey("STORAGE")
 HEALTH: web.AppKey[Callable[[], Mapping[str, Health]]] = web.AppKey("HEALTH")
 """The health of every plugin instance, by its id."""
+ENTRANCES = web.AppKey("ENTRANCES", Entrances)
+"""Where frames sent over HTTP go."""
+NEWS = web.AppKey("NEWS", News)
+"""What server-sent events follow."""
