@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from hub.attendance.records import Rules, Span
 from hub.attendance.register import Register, conclusions, facts_of, register
 from hub.attendance.roster import Person
-from hub.attendance.timetable import Weekly
+from hub.attendance.timetable import Entry
 from hub.db import attendance, consent, ledger, observations, outbox, people, templates
 from hub.db import settings as stored
 from hub.db.engine import Database
@@ -35,7 +35,7 @@ class Registers:
     def __init__(
         self,
         database: Database,
-        timetable: Sequence[Weekly],
+        timetable: Sequence[Entry],
         rooms: Mapping[str, str],
         rules: Rules,
         zone: ZoneInfo,

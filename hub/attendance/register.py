@@ -14,7 +14,7 @@ from .marks import marks
 from .records import Lecture, Mark, Observation, Rules, Sighting, Span
 from .roster import Person, roster
 from .sightings import sightings
-from .timetable import Weekly, lectures_on
+from .timetable import Entry, lectures_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Register:
 
 def register(
     day: date,
-    weekly: Iterable[Weekly],
+    timetable: Iterable[Entry],
     zone: ZoneInfo,
     people: Iterable[Person],
     observations: Iterable[Observation],
@@ -45,9 +45,9 @@ def register(
     matter how much more a caller read; their order, repetition and batching do not matter either. `as_of`
     decides nothing but whether patience with silent cameras has run out.
     """
-    weekly, people = tuple(weekly), tuple(people)
-    lectures = lectures_on(day, weekly, zone)
-    reach = facts_of(day, weekly, zone, rules)
+    timetable, people = tuple(timetable), tuple(people)
+    lectures = lectures_on(day, timetable, zone)
+    reach = facts_of(day, timetable, zone, rules)
     found = sightings((o for o in observations if reach.start <= o.captured_at < reach.end), rules)
     covered = {
         camera: covered_spans((s for s in times if reach.start <= s <= reach.end), rules)
@@ -73,12 +73,12 @@ def register(
     return Register(tuple(lectures), tuple(found), tuple(sorted(drawn, key=lambda mark: (mark.lecture, mark.person))))
 
 
-def facts_of(day: date, weekly: Iterable[Weekly], zone: ZoneInfo, rules: Rules) -> Span:
+def facts_of(day: date, timetable: Iterable[Entry], zone: ZoneInfo, rules: Rules) -> Span:
     """The stretch of time whose facts the register of `day` is made of: the local day, and what its lectures
     reach into of the days beside it."""
     midnights = (datetime.combine(d, time.min, tzinfo=zone).astimezone(UTC) for d in (day, day + timedelta(days=1)))
     start, end = midnights
-    for lecture in lectures_on(day, weekly, zone):
+    for lecture in lectures_on(day, timetable, zone):
         start = min(start, lecture.start - max(rules.early, rules.gap))
         end = max(end, lecture.end + rules.gap)
     return Span(start, end)

@@ -29,7 +29,8 @@ def json_schema(platforms: Platforms) -> dict[str, Any]:
     sections["storage"] |= _part("storage", platforms)
     sections["cameras"] |= {"type": "array", "items": _part("camera", platforms)}
     sections["attendance"] |= _object(schemas.ATTENDANCE)
-    sections["attendance"]["properties"]["timetable"] |= {"type": "array", "items": _object(schemas.LECTURE)}
+    lecture = {"if": {"required": ["every"]}, "then": _object(schemas.CYCLE), "else": _object(schemas.LECTURE)}
+    sections["attendance"]["properties"]["timetable"] |= {"type": "array", "items": {"type": "object", **lecture}}
     for name in ("http", "policy", "cameras", "attendance"):
         sections[name]["type"] = [sections[name]["type"], "null"]
     return {"$schema": DIALECT, "title": "FRAS hub.yaml", **top}

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from config import Place, Problem
 from hub.attendance.records import Rules
-from hub.attendance.timetable import Weekly
+from hub.attendance.timetable import Entry
 from hub.plugin import PluginSpec
 from hub.runtime.catalog import Kind
 
@@ -112,6 +112,6 @@ class Settings:
     cameras: tuple[CameraPart, ...]
     policy: PolicySettings
     rules: Rules
-    timetable: tuple[Weekly, ...]
+    timetable: tuple[Entry, ...]
     warnings: tuple[Problem, ...] = field(default=(), compare=False, repr=False)
     files: tuple[Path, ...] = field(default=(), compare=False, repr=False)

@@ -58,7 +58,7 @@ class _Reading:
             cameras=tuple(self.camera(camera, ("cameras", index)) for index, camera in enumerate(cameras)),
             policy=PolicySettings(**policy),
             rules=Rules(**attendance),
-            timetable=tuple(entry.weekly for entry in entries),
+            timetable=tuple(entry.held for entry in entries),
             warnings=tuple(dict.fromkeys(self.problems)),
             files=self.document.files,
         )
@@ -145,13 +145,20 @@ class _Reading:
         entries = []
         for index, option in enumerate(options):
             keys: Keys = ("attendance", "timetable", index)
-            found = check(self.document, schemas.LECTURE, option, keys, "timetable")
+            cycles = isinstance(option, Mapping) and "every" in option
+            schema = schemas.CYCLE if cycles else schemas.LECTURE
+            found = check(self.document, schema, option, keys, "timetable")
             self.report(found.problems)
-            if "start" in found.values and "end" in found.values:
-                wrong = list(timetable.order(self.document, keys, found.values["start"], found.values["end"]))
-                self.report(wrong)
-                if found.fine and not wrong:
-                    entries.append(timetable.Entry.of(found.values, self.document, keys))
+            timed = found.values
+            if {"every", "length"} <= timed.keys():
+                wrong = list(timetable.rhythm(self.document, keys, timed))
+            elif {"start", "end"} <= timed.keys():
+                wrong = list(timetable.order(self.document, keys, timed["start"], timed["end"]))
+            else:
+                continue
+            self.report(wrong)
+            if found.fine and not wrong:
+                entries.append(timetable.Entry.of(timed, self.document, keys))
         self.report(timetable.overlaps(self.document, entries))
         return entries
 
@@ -169,7 +176,7 @@ class _Reading:
     def unwatched(self, entries: Iterable[timetable.Entry], cameras: Sequence[Mapping[str, Any]]) -> None:
         """Says nothing while some camera's room is not known."""
         if all("room" in camera for camera in cameras):
-            rooms = [(entry.weekly.room, (*entry.keys, "room")) for entry in entries]
+            rooms = [(entry.held.room, (*entry.keys, "room")) for entry in entries]
             self.report(timetable.unwatched(self.document, rooms, {camera["room"] for camera in cameras}))
 
 

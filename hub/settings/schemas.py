@@ -49,7 +49,7 @@ def _host(value: Any) -> str:
         raise vol.ValueInvalid("not a host; write 127.0.0.1, which is this machine only")
     if not this_machine_only(value):
         raise vol.ValueInvalid(
-            "reachable by others, and the panel has no accounts yet; write 127.0.0.1, and from elsewhere use an ssh tunnel"
+            "reachable by others, and the panel has no accounts yet; write 127.0.0.1, use an ssh tunnel from elsewhere"
         )
     return value
 
@@ -154,11 +154,19 @@ RULES = {
 
 ATTENDANCE = {**RULES, vol.Optional("timetable", default=list, description="The weekly lectures"): list}
 
-LECTURE = {
+_HELD: dict[Any, Any] = {
     vol.Required("class"): label,
     vol.Required("lecture"): label,
     vol.Required("room"): label,
     vol.Required("days"): days,
-    vol.Required("start"): time_of_day,
-    vol.Required("end"): time_of_day,
 }
+
+LECTURE = {**_HELD, vol.Required("start"): time_of_day, vol.Required("end"): time_of_day}
+
+CYCLE = {
+    **_HELD,
+    vol.Required("every", description="It comes again this long after its start, until midnight"): duration,
+    vol.Required("length", description="How long it lasts"): duration,
+    vol.Optional("start", default="00:00", description="When the day's first starts"): time_of_day,
+}
+"""A lecture that comes again all day."""

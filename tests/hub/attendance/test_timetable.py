@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hub.attendance.timetable import Weekly, lectures_on
+from hub.attendance.timetable import Cycle, Weekly, lectures_on
 from tests.support.school import BERLIN, DAILY, MATHS, MONDAY
 
 HOUR = timedelta(hours=1)
@@ -141,3 +142,61 @@ def test_every_lecture_has_length_and_none_is_lost(change: tuple[str, date], sta
     assert ends > starts
     assert abs((ends - starts) - nominal) <= HOUR
     assert starts.utcoffset() == ends.utcoffset() == timedelta(0)
+
+
+ROUND_THE_CLOCK = Cycle("Demo", "Drawing", "101", DAILY, timedelta(minutes=20), timedelta(minutes=8))
+
+
+def cycle(every: timedelta, length: timedelta, start: time = time(0)) -> Cycle:
+    return Cycle("Demo", "Drawing", "101", DAILY, every, length, start)
+
+
+def test_a_cycle_comes_again_all_day() -> None:
+    found = lectures_on(MONDAY, [ROUND_THE_CLOCK], BERLIN)
+    assert len(found) == 72
+    assert {lecture.end - lecture.start for lecture in found} == {timedelta(minutes=8)}
+    assert {lecture.date for lecture in found} == {"2026-11-23"}
+    assert found[0].start == utc(2026, 11, 22, 23)
+
+
+def test_a_cycle_begins_at_its_start_on_its_days_only() -> None:
+    evening = Cycle("Demo", "Drawing", "101", frozenset({0}), HOUR, HOUR, time(20, 30))
+    starts = [lecture.start.astimezone(BERLIN).time() for lecture in lectures_on(MONDAY, [evening], BERLIN)]
+    assert starts == [time(20, 30), time(21, 30), time(22, 30), time(23, 30)]
+    assert lectures_on(MONDAY + timedelta(days=1), [evening], BERLIN) == []
+
+
+@pytest.mark.parametrize(("day", "count"), [(BERLIN_SPRING, 69), (BERLIN_AUTUMN, 75)])
+def test_a_cycle_goes_on_while_the_clocks_change(day: date, count: int) -> None:
+    found = lectures_on(day, [ROUND_THE_CLOCK], BERLIN)
+    assert len(found) == len({lecture.id for lecture in found}) == count
+    assert {b.start - a.start for a, b in pairwise(found)} == {timedelta(minutes=20)}
+
+
+def test_two_rooms_take_turns_whatever_the_clocks_do() -> None:
+    other = Cycle("Demo", "Music", "102", DAILY, timedelta(minutes=20), timedelta(minutes=8), time(0, 10))
+    for zone, day in CHANGES:
+        found = lectures_on(day, [ROUND_THE_CLOCK, other], ZoneInfo(zone))
+        assert all(a.end <= b.start and a.room != b.room for a, b in pairwise(found))
+
+
+@pytest.mark.parametrize(("every", "length"), [(0, 0), (10, 11), (1441, 10), (10, -1), (0.51, 0.5)])
+def test_a_cycle_that_makes_no_lectures_is_refused(every: float, length: float) -> None:
+    with pytest.raises(ValueError, match="Drawing of Demo"):
+        cycle(timedelta(minutes=every), timedelta(minutes=length))
+
+
+rhythms = st.integers(60, 24 * 3600).flatmap(lambda every: st.tuples(st.just(every), st.integers(1, every)))
+
+
+@given(st.sampled_from(CHANGES), rhythms, times)
+def test_a_cycle_never_overlaps_itself_not_even_over_midnight(
+    change: tuple[str, date], rhythm: tuple[int, int], start: time
+) -> None:
+    zone, day = change
+    entry = cycle(timedelta(seconds=rhythm[0]), timedelta(seconds=rhythm[1]), start)
+    days = [lectures_on(day + timedelta(days=number), [entry], ZoneInfo(zone)) for number in (-1, 0, 1)]
+    found = [lecture for lectures in days for lecture in lectures]
+    assert all(a.end <= b.start for a, b in pairwise(found))
+    assert len({lecture.id for lecture in found}) == len(found)
+    assert all(lecture.start.astimezone(ZoneInfo(zone)).date().isoformat() == lecture.date for lecture in found)

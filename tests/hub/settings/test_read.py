@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from config import Invalid, Place, Problem, Severity, format_problems
 from hub.attendance.records import Rules
-from hub.attendance.timetable import Weekly
+from hub.attendance.timetable import Cycle, Weekly
 from hub.settings import CameraPart, Http, Keep, Part, PolicySettings, Settings, read_settings
 from tests.support.platforms import FakePlatforms
 
@@ -247,6 +247,13 @@ class TestPlatforms:
         assert any("'room' is missing" in line for line in lines)
 
 
+def again(name: str = "Drawing", **changed: str) -> str:
+    """A lecture of class Demo that comes again all day."""
+    keys = {"days": "mon-sun", "every": "20 min", "length": "8 min"} | changed
+    rest = ", ".join(f'{key}: "{value}"' for key, value in keys.items())
+    return f"{{class: Demo, lecture: {name}, room: '101', {rest}}}"
+
+
 class TestBetweenFields:
     def test_they_speak_although_fields_elsewhere_are_wrong(self, tmp_path: Path) -> None:
         text = lectures(lecture(), lecture("Physics", start="09:30", end="10:00"), lecture("Art", days="xyz"))
@@ -326,6 +333,38 @@ class TestTimetable:
         lines = said(tmp_path, lectures(*entries))
         assert len(lines) == 2
         assert all("with 'Long'" in line for line in lines)
+
+    def test_a_lecture_may_come_again_all_day(self, tmp_path: Path) -> None:
+        (cycle,) = settings_of(tmp_path, lectures(again())).timetable
+        assert cycle == Cycle(
+            "Demo", "Drawing", "101", frozenset(range(7)), timedelta(minutes=20), timedelta(minutes=8)
+        )
+
+    def test_two_cycles_may_take_turns(self, tmp_path: Path) -> None:
+        assert warned(tmp_path, lectures(again(), again("Music", start="00:10"))) == []
+
+    def test_a_cycle_that_overlaps_is_said_once(self, tmp_path: Path) -> None:
+        (line,) = said(tmp_path, lectures(again(), again("Music", start="00:05")))
+        assert line.startswith("hub.yaml, line 9: 'Music' overlaps with 'Drawing' of the same class and room in line 8")
+
+    def test_a_cycle_and_a_lecture_of_one_class_overlap(self, tmp_path: Path) -> None:
+        (line,) = said(tmp_path, lectures(lecture(of="Demo"), again()))
+        assert "'Drawing' overlaps with 'Maths'" in line
+
+    @pytest.mark.parametrize(
+        ("changed", "wrong"),
+        [
+            ({"length": "21 min"}, "the lecture lasts 21 min and comes again every 20 min"),
+            ({"length": "0 s"}, "a lecture without whole seconds"),
+            ({"every": "2 days"}, "not a rhythm of a day"),
+            ({"every": "2 s"}, "not a rhythm of a day"),
+            ({"end": "09:00"}, "'end' is an invalid option"),
+        ],
+    )
+    def test_a_cycle_that_makes_no_sense(self, tmp_path: Path, changed: dict[str, str], wrong: str) -> None:
+        (line,) = said(tmp_path, lectures(again(**changed)))
+        assert line.startswith("hub.yaml, line 8: ")
+        assert wrong in line
 
     def test_it_may_stand_in_a_file_of_its_own(self, tmp_path: Path) -> None:
         (tmp_path / "week.yaml").write_text(f"- {lecture()}\n- {lecture(end='nine')}\n")
