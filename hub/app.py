@@ -21,6 +21,7 @@ from hub.enrolment import Enrolment
 from hub.failure import Failure
 from hub.inbox import Pending, open_inbox
 from hub.lock import lock_data_folder
+from hub.nodes.entrances import Entrances
 from hub.people import Erasure
 from hub.pipeline.backlog import Backlog
 from hub.pipeline.galleries import GalleryKeeper
@@ -86,6 +87,7 @@ class School:
     registers: Registers
     supervisor: Supervisor
     clock: Clock
+    entrances: Entrances
 
     @property
     def zone(self) -> ZoneInfo:
@@ -118,11 +120,12 @@ async def open_school(
         database = await stack.enter_async_context(open_database(url, read_only=read_only))
         if not read_only:
             await _name_school(database, settings.school.name)
-        around = Surroundings(paths.data, paths.base, zone, clock)
+        entrances = Entrances()
+        around = Surroundings(paths.data, paths.base, zone, clock, entrances)
         supervisor = await stack.enter_async_context(Supervisor(around, on_health=_Progress(report)))
         rooms = {camera.id: camera.room for camera in settings.cameras}
         registers = Registers(database, settings.timetable, rooms, settings.rules, zone, clock)
-        yield School(paths, settings, catalog, database, registers, supervisor, clock)
+        yield School(paths, settings, catalog, database, registers, supervisor, clock, entrances)
 
 
 @asynccontextmanager
@@ -228,8 +231,11 @@ async def restore(paths: Paths, file: Path, *, force: bool = False, report: Repo
 
 
 @asynccontextmanager
-async def open_hub(school: School) -> AsyncIterator[Hub]:
-    """Everything that `fras run` runs; the school must be opened with `own`."""
+async def open_hub(school: School, served: Report | None = None) -> AsyncIterator[Hub]:
+    """Everything that `fras run` runs; the school must be opened with `own`.
+
+    With `served` the web site too, whose address it is told.
+    """
     settings, clock = school.settings, school.clock
     async with AsyncExitStack() as stack:
         stack.enter_context(Watchdog(lambda: school.catalog.modules))
@@ -252,7 +258,28 @@ async def open_hub(school: School) -> AsyncIterator[Hub]:
             school.supervisor.start_camera(camera.id, spec, camera.options, hub.deliver, inbox.acknowledged)
         stack.push_async_callback(school.supervisor.stop, *(camera.id for camera in settings.cameras))
         stack.callback(school.supervisor.begin_stop)
+        if served:
+            served(await stack.enter_async_context(_site(school, storage)))
         yield hub
+
+
+@asynccontextmanager
+async def _site(school: School, storage: Storage) -> AsyncIterator[str]:
+    """The web site's address, while it is served."""
+    from hub.web.server import application, serving  # half a second that other commands need not wait
+
+    app = application(
+        database=school.database,
+        clock=school.clock,
+        settings=lambda: school.settings,
+        registers=lambda: school.registers,
+        storage=lambda: storage,
+        health=lambda: school.supervisor.health,
+        entrances=school.entrances,
+    )
+    http = school.settings.http
+    async with serving(app, http.host, http.port) as address:
+        yield address
 
 
 def _id_of(kind: Kind, part: Part) -> str:

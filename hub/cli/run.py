@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import logging
+import os
+import socket
+from contextlib import suppress
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -38,7 +43,7 @@ async def _run(where: Paths, until_done: bool) -> int:
         console.say(await _summary(school))
         parked: list[str] = []
         try:
-            async with open_hub(school) as hub:
+            async with open_hub(school, None if until_done else _served) as hub:
                 console.say("running; Ctrl-C stops")
                 if not until_done:
                     await hub.broken()
@@ -49,6 +54,18 @@ async def _run(where: Paths, until_done: bool) -> int:
             console.say(line)
         console.say(f"stopped; {await _tally(school)}")
     return 1 if parked else 0
+
+
+def _served(address: str) -> None:
+    console.say(f"panel: {address}")
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        where = urlsplit(address)
+        user = "USER"
+        with suppress(KeyError, OSError):  # nobody's name is known, in some containers
+            user = getpass.getuser()
+        console.say(
+            f"no screen here? On your machine: ssh -L {where.port}:{where.netloc} {user}@{socket.gethostname()}"
+        )
 
 
 async def _until_done(school: School, hub: Hub) -> list[str]:

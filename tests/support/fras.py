@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 HUB_YAML = """\
 hub: {name: Test School, time_zone: Europe/Berlin}
+http: {port: 0}
 recognizer: {platform: colours}
 storage: {platform: local_disk}
 cameras:
