@@ -26,6 +26,7 @@ from hub.recognition.gallery import NumpyGallery
 from hub.recognition.policy import Policy
 from hub.recognition.templates import Template, template
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 LONGEST = 1600
@@ -87,13 +88,15 @@ class _Run:
     """What one run of enrolment knows.
 
     `owners` says whose each portrait is, by SHA-256. `before` are the templates of everybody and `others` those of
-    people who are not enrolled in this run.
+    people who are not enrolled in this run. `paths` is where portraits were found, and `disagreeing` are embeddings
+    of those that do not look like their person's others: both by person and SHA-256, and never stored.
     """
 
     owners: dict[str, str]
     before: Mapping[str, Embedding]
     others: NumpyGallery
     paths: dict[tuple[str, str], Path] = field(default_factory=dict)
+    disagreeing: dict[tuple[str, str], Embedding] = field(default_factory=dict)
 
 
 class Enrolment:
@@ -201,6 +204,10 @@ class Enrolment:
             if one.refusal and one.sha256
         ]
         count = await self._keep(person, images, verdicts, pictures, refused, run.before.get(person))
+        for image, verdict in zip(images, verdicts, strict=True):
+            place = person, image.source_sha256
+            if verdict.refusal is Refusal.DISAGREES and place in run.paths:
+                run.disagreeing[place] = _vector(image)
         said = {image.source_sha256: verdict.text for image, verdict in zip(images, verdicts, strict=True)}
         results: list[ImageResult | PersonResult] = []
         for one in looked:
@@ -215,7 +222,10 @@ class Enrolment:
             ids, matrix = await templates.all(connection, model.id)
             accepted = await enrolments.accepted(connection, model.id)
         gallery = NumpyGallery(ids, matrix, model.metric, version=0)
-        for person in await self._doubtful({pupil.id: [*accepted.get(pupil.id, ())] for pupil in pupils}, gallery):
+        for (person, sha256), other in (await self._resembling(run.disagreeing, gallery)).items():
+            yield ImageResult(person, run.paths[person, sha256], f"{Refusal.MATCHES_OTHER}: {other}")
+        vectors = {(pupil.id, row): vector for pupil in pupils for row, vector in enumerate(accepted.get(pupil.id, ()))}
+        for person in dict.fromkeys(person for person, _ in await self._resembling(vectors, gallery)):
             images = await self._serving(person)
             verdicts = self._judge(images, person, gallery)
             if all(verdict.refusal is None for verdict in verdicts):
@@ -227,17 +237,18 @@ class Enrolment:
                     yield ImageResult(person, path, verdict.text)
             yield PersonResult(person, count or 0)
 
-    async def _doubtful(self, portraits: Mapping[str, Sequence[Embedding]], gallery: NumpyGallery) -> list[str]:
-        """Those with a portrait that would be recognised as somebody else: a quick look before a judgement."""
-        pairs = [(person, vector) for person, vectors in portraits.items() for vector in vectors]
-        found: dict[str, None] = {}
-        for start in range(0, len(pairs), COMPARED):
-            part = pairs[start : start + COMPARED]
+    async def _resembling(
+        self, vectors: Mapping[tuple[str, K], Embedding], gallery: NumpyGallery
+    ) -> dict[tuple[str, K], str]:
+        """Whom each of these, by person and something else, would be recognised as, where that is somebody else."""
+        found: dict[tuple[str, K], str] = {}
+        for part in _batches(vectors.items(), COMPARED):
             near = await gallery.search(np.stack([vector for _, vector in part]), 2)
-            for (person, _), candidates in zip(part, near, strict=True):
-                if any(one.person != person and one.score >= self._policy.thresholds.threshold for one in candidates):
-                    found[person] = None
-        return list(found)
+            for (key, _), candidates in zip(part, near, strict=True):
+                for candidate in candidates:
+                    if candidate.person != key[0] and candidate.score >= self._policy.thresholds.threshold:
+                        found.setdefault(key, candidate.person)
+        return found
 
     async def _serving(self, person: str) -> list[EnrolmentImage]:
         async with self._database.read() as connection:
@@ -322,9 +333,9 @@ def _vector(image: EnrolmentImage) -> Embedding:
     return image.embedding
 
 
-def _batches(items: Iterable[T]) -> Iterator[list[T]]:
+def _batches(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
     iterator = iter(items)
-    while batch := list(islice(iterator, BATCH)):
+    while batch := list(islice(iterator, size)):
         yield batch
 
 
