@@ -81,7 +81,7 @@ async def held(connection: AsyncConnection, first: date_type, last: date_type) -
         .where(marks.c.date.between(first.isoformat(), last.isoformat()))
         .group_by(marks.c.date)
     )
-    return dict((await connection.execute(query)).tuples())
+    return dict((await connection.execute(query)).tuples().all())
 
 
 async def span(connection: AsyncConnection) -> tuple[date_type, date_type] | None:
