@@ -15,6 +15,9 @@ from .view import View
 
 _ID = re.compile(r"(\d{4}-\d\d-\d\d)-(\d\d)(\d\d)(?:-(.*))?-[0-9a-f]{8}")
 
+YEARS = range(1970, 2200)
+"""What addresses may ask for: beyond them lie dates that time zones cannot be computed for."""
+
 
 class Phase(StrEnum):
     UPCOMING = "upcoming"
@@ -67,10 +70,16 @@ def lecture_of(view: View, lecture_id: str, counts: Mapping[Status, int]) -> Lec
 def date_of(lecture_id: str) -> date | None:
     """The local date in a lecture's id; None for what is no such id."""
     match = _ID.fullmatch(lecture_id)
+    return date_in(match[1]) if match else None
+
+
+def date_in(text: str) -> date | None:
+    """A date of ours in ISO form; None for anything else, and for years no school has marks of."""
     try:
-        return date.fromisoformat(match[1]) if match else None
+        day = date.fromisoformat(text)
     except ValueError:
         return None
+    return day if day.year in YEARS else None
 
 
 def _planned(view: View, lecture: Lecture, tally: Tally) -> LectureTally:

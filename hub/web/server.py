@@ -17,7 +17,7 @@ from hub.runtime.health import Health
 from hub.settings import Settings
 from hub.settings.host import this_machine_only
 
-from . import api, keys
+from . import api, keys, pages
 from .events import News
 from .problems import explained
 from .security import add_headers, known_host, own_pages
@@ -56,6 +56,8 @@ def application(
     app.cleanup_ctx.append(_news)
     app.on_shutdown.append(_end_streams)
     api.add_to(app)
+    pages.setup_templates(app)
+    app.add_routes(pages.routes())
     return app
 
 

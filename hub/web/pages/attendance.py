@@ -1,0 +1,25 @@
+"""`/attendance`, a month of dates, and `/days/{date}`, one of them with its lectures."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from hub.overview import attendance
+from hub.overview.lectures import date_in
+from hub.web.problems import Problem
+
+from .asking import local_date, view_of
+from .templates import page
+
+
+async def month(request: web.Request) -> web.Response:
+    """`?month=2026-11` chooses the month."""
+    asked = request.query.get("month")
+    first = date_in(f"{asked}-01") if asked else None
+    if asked and first is None:
+        raise Problem(404, "there is no such month", hint="write it as 2026-11")
+    return page(request, "attendance.html", month=await attendance.month(view_of(request), first))
+
+
+async def day(request: web.Request) -> web.Response:
+    return page(request, "day.html", day=await attendance.day(view_of(request), local_date(request, "date")))

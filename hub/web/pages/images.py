@@ -1,0 +1,14 @@
+"""`/images`: the last evidence crops of all cameras."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from hub.overview.images import images as last_images
+
+from .asking import view_of
+from .templates import page
+
+
+async def images(request: web.Request) -> web.Response:
+    return page(request, "images.html", shots=await last_images(view_of(request)))

@@ -1,0 +1,55 @@
+"""Jinja: its environment, and what templates may use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import aiohttp_jinja2
+from aiohttp import web
+from jinja2 import FileSystemLoader, StrictUndefined
+
+from hub import __version__
+from hub.attendance.records import Status
+from hub.web import keys
+from hub.web.problems import ERROR_PAGE, Problem
+
+from . import groups, links, words
+
+FOLDER = Path(__file__).parents[1] / "templates"
+SHOWN = (Status.PRESENT, Status.LATE, Status.ABSENT, Status.NOT_OBSERVED, Status.OPEN)
+"""Always counted, even at nought; other statuses where there are some."""
+
+
+def setup_templates(app: web.Application) -> None:
+    """Makes `page` work in handlers of `app`, and problems appear in the panel's clothes."""
+    environment = aiohttp_jinja2.setup(
+        app,
+        loader=FileSystemLoader(FOLDER),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= words.FILTERS | groups.FILTERS
+    environment.globals |= links.LINKS
+    environment.globals |= {"Status": Status, "SHOWN": SHOWN, "version": __version__}
+    app[ERROR_PAGE] = _problem
+
+
+def page(request: web.Request, template: str, **values: Any) -> web.Response:
+    """The rendered template. What every page shows besides: the school's name, its zone and the time."""
+    settings = request.app[keys.SETTINGS]()
+    around = {
+        "school": settings.school.name,
+        "zone": settings.school.time_zone,
+        "now": request.app[keys.CLOCK].now(),
+    }
+    return aiohttp_jinja2.render_template(template, request, around | values)
+
+
+async def _problem(request: web.Request, problem: Problem) -> web.Response:
+    answer = page(request, "problem.html", problem=problem)
+    answer.set_status(problem.status)
+    return answer
