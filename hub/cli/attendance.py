@@ -15,7 +15,7 @@ from rich.text import Text
 from hub.app import Paths, open_school
 from hub.cli import console
 from hub.failure import Failure
-from hub.reports.files import csv_rows, write_xlsx
+from hub.reports.files import csv_rows, xlsx
 from hub.reports.lines import HEADINGS, Line, cells, lines
 
 
@@ -45,7 +45,7 @@ def attendance(
 
 
 async def _attendance(where: Paths, day: str, lecture: str | None, form: Format, output: Path | None) -> int:
-    async with open_school(where) as school:
+    async with open_school(where, read_only=True) as school:
         chosen = school.today() if day == "today" else _date(day)
         register = await school.registers.of(chosen)
         names = await school.registers.names()
@@ -66,12 +66,11 @@ def _date(text: str) -> date:
 
 def _print(found: list[Line], form: Format, output: Path | None, day: str) -> None:
     if form is Format.XLSX:
-        target = output or Path(f"attendance-{day}.xlsx")
-        write_xlsx(found, target)
-        console.say(f"written: {target}")
+        _write(xlsx(found), output or Path(f"attendance-{day}.xlsx"))
+    elif form is Format.CSV and output:
+        _write("".join(csv_rows(found)).encode(), output)
     elif form is Format.CSV:
-        text = "".join(csv_rows(found))
-        _write(text, output)
+        console.out.file.writelines(csv_rows(found))
     elif form is Format.JSON:
         for line in found:
             console.emit(dict(zip(HEADINGS, cells(line), strict=True)))
@@ -79,12 +78,12 @@ def _print(found: list[Line], form: Format, output: Path | None, day: str) -> No
         _table(found, day)
 
 
-def _write(text: str, output: Path | None) -> None:
-    if output is None:
-        console.out.file.write(text)
-    else:
-        output.write_bytes(text.encode())
-        console.say(f"written: {output}")
+def _write(content: bytes, target: Path) -> None:
+    try:
+        target.write_bytes(content)
+    except OSError as error:
+        raise Failure(f"{target} cannot be written: {error.strerror}", hint="choose another place with -o") from None
+    console.say(f"written: {target}")
 
 
 def _table(found: list[Line], day: str) -> None:
@@ -100,7 +99,7 @@ def _table(found: list[Line], day: str) -> None:
                 console.out.print(table)
             lecture = heading
             title = f"{line.lecture} · {line.class_name} · room {line.room} · {day} {line.start}–{line.end}"
-            table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+            table = Table(title=console.printable(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
             table.add_column("person", overflow="fold")
             table.add_column("status", no_wrap=True)
             table.add_column("min late", justify="right")

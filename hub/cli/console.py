@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
+from unicodedata import category
 
 import typer
 from rich.console import Console
@@ -86,8 +87,13 @@ def emit(record: dict[str, Any]) -> None:
 
 
 def printable(name: str) -> str:
-    """A name from outside on one line of a terminal: control characters are escaped."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)
+    """A name from outside on one line of a terminal: what controls a terminal, or turns its text round, is escaped."""
+    return "".join(char if _harmless(char) else char.encode("unicode_escape").decode() for char in name)
+
+
+def _harmless(char: str) -> bool:
+    """Spaces of every script are, and the two joiners that Persian and Indian names are written with."""
+    return char.isprintable() or category(char) == "Zs" or char in "\u200c\u200d"
 
 
 def _clean(text: str) -> str:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from hub.reports.lines import HEADINGS, Line, cells
 
 BOM = "\ufeff"
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def neutral(cell: str | int | None) -> str | int:
-    """A cell no spreadsheet takes for a formula (OWASP, CSV injection): a leading apostrophe makes it text."""
-    if isinstance(cell, str) and cell.startswith(FORMULA):
+    """A cell no spreadsheet takes for a formula (OWASP, CSV injection): a leading apostrophe makes it text.
+
+    Text that looks neutralised already gets one, too, so that no two texts become the same.
+    """
+    if isinstance(cell, str) and cell.lstrip("'").startswith(FORMULA):
         return "'" + cell
     return "" if cell is None else cell
 
@@ -33,12 +35,13 @@ def csv_rows(lines: Iterable[Line]) -> Iterator[str]:
         yield buffer.getvalue()
 
 
-def write_xlsx(lines: Iterable[Line], path: Path) -> None:
+def xlsx(lines: Iterable[Line]) -> bytes:
     """A workbook of one sheet with a frozen, filtered heading. Cells are written as text, never as formulas."""
     import xlsxwriter
 
-    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    with xlsxwriter.Workbook(str(path), options) as book:
+    file = io.BytesIO()
+    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    with xlsxwriter.Workbook(file, options) as book:
         sheet = book.add_worksheet("register")
         bold = book.add_format({"bold": True})
         sheet.write_row(0, 0, HEADINGS, bold)
@@ -49,3 +52,4 @@ def write_xlsx(lines: Iterable[Line], path: Path) -> None:
         sheet.autofilter(0, 0, last, len(HEADINGS) - 1)
         for column, width in enumerate((11, 6, 6, 18, 8, 8, 14, 24, 13, 8, 70)):
             sheet.set_column(column, column, width)
+    return file.getvalue()

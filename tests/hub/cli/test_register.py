@@ -78,7 +78,12 @@ def test_xlsx_opens(filmed: School, tmp_path: Path) -> None:
     target = tmp_path / "register.xlsx"
     filmed.fras("attendance", "--date", "2026-11-16", "--format", "xlsx", "-o", str(target))
     with ZipFile(target) as book:
-        assert "not seen; the cameras watched" in book.read("xl/worksheets/sheet1.xml").decode()
+        assert "not seen; the cameras watched" in book.read("xl/sharedStrings.xml").decode()
+    answer = filmed.fras("attendance", "--date", "2026-11-16", "--format", "xlsx", "-o", str(tmp_path / "no" / "where"))
+    assert (answer.code, "where cannot be written: No such file or directory; choose another" in answer.err) == (
+        1,
+        True,
+    )
 
 
 def test_a_lecture_that_was_not_held_is_said(filmed: School) -> None:
