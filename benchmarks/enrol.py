@@ -3,7 +3,7 @@
 Portraits go through the hub's enrolment (read, decoded, found, embedded with their mirror images, judged together,
 stored) and, in the same run, through the models alone; the ratio says what everything around the models costs. Phone
 photos are portraits enlarged into the middle of 12 megapixels, each run in a process of its own, whose largest
-resident size is compared with that of one that enrolled a small portrait only.
+resident size is compared with that of one that enrolled small portraits only.
 """
 
 from __future__ import annotations
@@ -16,20 +16,22 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import cv2
 import numpy as np
 
 from hub.app import open_school
+from hub.enrolment import BATCH
 from hub.plugin import Pixels
 from hub.plugin.media import decode, encode_jpeg
 from hub.portraits import Pupil
+from plugins.recognizers.onnx_local.vision import Vision
 
 from . import school
 from .frames import read
-from .measure import alternate, report, shared
+from .measure import Times, report, seconds, shared
+from .neighbours import Neighbours
 from .packs import vision
 
 MIN_FACE = 40
@@ -50,65 +52,71 @@ def run(full: bool = False) -> None:
     folders = sorted(path for path in shared("data/faces/enrol").iterdir() if len(list(path.glob("*.jpg"))) >= EACH)
     people = school.pupils(folders[: PORTRAITS // EACH], EACH)
     _portraits(people, 9 if full else 3)
-    _phone_photos(people[0].portraits[0])
+    _phone_photos(people[0].portraits)
 
 
 def _portraits(people: Sequence[Pupil], rounds: int) -> None:
     models = vision("dlib", MIN_FACE)
     images = [portrait.read_bytes() for pupil in people for portrait in pupil.portraits]
-    outcomes: list[tuple[int, int]] = []
-
-    def alone() -> None:
-        for start in range(0, len(images), 8):
-            looked = [models.look(decode(image)) for image in images[start : start + 8]]
-            models.embed(looked, [True] * len(looked))
-
-    times = alternate({"alone": alone, "enrolment": lambda: outcomes.append(_enrolled(people)[1])}, rounds)
-    accepted, refused = outcomes[-1]
+    neighbours = Neighbours()
+    alone: list[float] = []
+    enrolled: list[school.Enrolled] = []
+    for _ in range(rounds):
+        neighbours.wait()
+        alone.append(seconds(lambda: _models_alone(models, images)))
+        neighbours.wait()
+        enrolled.append(_enrolled(people))
+    times = Times({"alone": alone, "enrolment": [one.seconds for one in enrolled]}, round(neighbours.share, 2))
     report(
         "enrol",
         portraits=len(images),
-        accepted=accepted,
-        refused=refused,
+        accepted=enrolled[-1].accepted,
+        refused=enrolled[-1].refused,
         portraits_a_minute=round(60 * len(images) / times.median("enrolment"), 1),
         share_of_models_alone=round(times.ratio("alone", to="enrolment"), 3),
         others=times.others,
     )
 
 
-def _enrolled(people: Sequence[Pupil]) -> tuple[float, tuple[int, int]]:
-    """Seconds for enrolling `people` in a new school, without opening it; portraits accepted and refused."""
+def _models_alone(models: Vision, images: Sequence[bytes]) -> None:
+    for start in range(0, len(images), BATCH):
+        looked = [models.look(decode(image)) for image in images[start : start + BATCH]]
+        models.embed(looked, [True] * len(looked))
 
-    async def work() -> tuple[float, tuple[int, int]]:
+
+def _enrolled(people: Sequence[Pupil]) -> school.Enrolled:
+    """Enrols `people` in a new school."""
+
+    async def work() -> school.Enrolled:
         with school.folder(MIN_FACE) as paths:
             async with open_school(paths, own=True) as opened:
-                start = perf_counter()
-                counts = await school.enrol(opened, people)
-                return perf_counter() - start, counts
+                return await school.enrol(opened, people)
 
     return asyncio.run(work())
 
 
-def _phone_photos(portrait: Path) -> None:
+def _phone_photos(portraits: Sequence[Path]) -> None:
     with tempfile.TemporaryDirectory() as place:
         small, large = Path(place, "small"), Path(place, "large")
         for folder in (small, large):
             folder.mkdir()
-        (small / "0.jpg").write_bytes(portrait.read_bytes())
-        photo = phone_photo(read(portrait))
+        for number, portrait in enumerate(portraits):
+            (small / f"{number}.jpg").write_bytes(portrait.read_bytes())
+        photo = phone_photo(read(portraits[0]))
         for number in range(MANY):  # Bytes after the end of the image make each a file of its own.
             (large / f"{number:02}.jpg").write_bytes(photo + bytes([number + 1]))
-        before = _in_a_process(small, 1)
+        before = _in_a_process(small, EACH)
         for count in (1, MANY):
             after = _in_a_process(large, count)
             grown = after["peak_mb"] - before["peak_mb"]
+            each = after["seconds"] / count
             report(
                 "enrol",
                 phone_photos=count,
                 megapixels=WIDTH * HEIGHT / 1e6,
                 accepted=after["accepted"],
-                seconds_each=round(after["seconds"] / count, 2),
-                times_a_portrait=round(after["seconds"] / count / before["seconds"], 1),
+                seconds_each=round(each, 2),
+                times_a_portrait=round(each / (before["seconds"] / EACH), 1),
                 peak_growth_mb=round(grown),
                 times_one_decoded=round(grown / (WIDTH * HEIGHT * 3 / 1e6), 1),
             )
@@ -134,10 +142,10 @@ def _in_a_process(folder: Path, most: int) -> dict[str, Any]:
 def _measured(folder: Path, most: int) -> dict[str, Any]:
     """What `_in_a_process` prints: enrols the first `most` pictures of `folder` as one person's."""
     (pupil,) = school.pupils([folder], most)
-    taken, (accepted, _) = _enrolled([replace(pupil, id="person")])
+    done = _enrolled([replace(pupil, id="person")])
     # Not getrusage's ru_maxrss, which begins with what the parent had.
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return {"seconds": taken, "accepted": accepted, "peak_mb": int(status["VmHWM"].split()[0]) * 1024 / 1e6}
+    return {"seconds": done.seconds, "accepted": done.accepted, "peak_mb": int(status["VmHWM"].split()[0]) * 1024 / 1e6}
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ class Usage:
 class Neighbours:
     """Waits for quiet moments, within a patience shared by all of a bench's waits."""
 
-    def __init__(self, patience: float = 30.0) -> None:
+    def __init__(self, patience: float = 10.0) -> None:
         """`patience`: seconds spent waiting in all, at most."""
         self._patience = patience
         self._start = Usage.now()

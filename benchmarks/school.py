@@ -6,14 +6,17 @@ import logging
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 
-from hub.app import Paths, School, open_enrolment, open_hub, open_school
+from hub.app import Paths, School, open_enrolment, open_school
 from hub.enrolment import ImageResult
 from hub.portraits import Pupil
 from hub.recognition.consent import Consent
 from hub.registration import Signature, register_people
 from hub.running import Hub
+from hub.works import open_hub
 
 from .packs import MODELS, ready
 
@@ -52,17 +55,27 @@ async def running_hub(paths: Paths, pupils: Sequence[Pupil]) -> AsyncIterator[tu
             yield school, hub
 
 
-async def enrol(school: School, pupils: Sequence[Pupil]) -> tuple[int, int]:
-    """How many portraits were accepted, and refused."""
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """How many portraits were accepted and refused, and in how many seconds, once everything was open."""
+
+    accepted: int
+    refused: int
+    seconds: float
+
+
+async def enrol(school: School, pupils: Sequence[Pupil]) -> Enrolled:
     signature = Signature(Consent.GRANTED, "a parent")
-    await register_people(school.database, pupils, signature, school.clock)
-    accepted = refused = 0
+    refusals: dict[Path, str] = {}
     async with open_enrolment(school) as enrolment:
+        start = perf_counter()
+        await register_people(school.database, pupils, signature, school.clock)
         async for result in enrolment.enrol(pupils):
             if isinstance(result, ImageResult):
-                accepted += not result.refusal
-                refused += bool(result.refusal)
-    return accepted, refused
+                refusals[result.path] = result.refusal
+        seconds = perf_counter() - start
+    refused = sum(1 for refusal in refusals.values() if refusal)
+    return Enrolled(len(refusals) - refused, refused, seconds)
 
 
 def pupils(folders: Sequence[Path], most: int) -> list[Pupil]:
