@@ -1,4 +1,4 @@
-"""The composition root: it alone wires the hub together, for `fras run` and for every other command.
+"""The composition root: it wires what every command works on; hub/works.py what `fras run` keeps running.
 
 Everything is a context manager: what a command needs it opens, and leaving closes it in reverse.
 """
@@ -19,25 +19,19 @@ from hub.db import school as school_name
 from hub.db.engine import Database, open_database
 from hub.enrolment import Enrolment
 from hub.failure import Failure
-from hub.inbox import Pending, open_inbox
 from hub.lock import lock_data_folder
 from hub.nodes.entrances import Entrances
 from hub.people import Erasure
-from hub.pipeline.backlog import Backlog
 from hub.pipeline.galleries import GalleryKeeper
 from hub.pipeline.judge import Judge
-from hub.pipeline.pipeline import Pipeline
 from hub.plugin import Clock, Embedder, ModelState, Storage, SystemClock
 from hub.policies import enrolment_policy, policy_for
-from hub.registers import Projector, Registers
+from hub.registers import Registers
 from hub.restoring import Restored, refuse_half_restored
-from hub.running import Hub, running
 from hub.runtime.catalog import Catalog, Kind
 from hub.runtime.context import Surroundings
 from hub.runtime.health import Health
 from hub.runtime.supervisor import Supervisor
-from hub.runtime.threads import DaemonPool
-from hub.runtime.watchdog import Watchdog
 from hub.settings import Part, Settings, read_settings
 
 Report = Callable[[str], None]
@@ -76,9 +70,9 @@ class Paths:
         return self.data / path
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class School:
-    """What every command works on."""
+    """What every command works on. `settings` and `catalog` are exchanged when a running hub reloads hub.yaml."""
 
     paths: Paths
     settings: Settings
@@ -119,12 +113,11 @@ async def open_school(
         url = paths.database_url(settings.school.database)
         database = await stack.enter_async_context(open_database(url, read_only=read_only))
         if not read_only:
-            await _name_school(database, settings.school.name)
+            await name_school(database, settings.school.name)
         entrances = Entrances()
         around = Surroundings(paths.data, paths.base, zone, clock, entrances)
         supervisor = await stack.enter_async_context(Supervisor(around, on_health=_Progress(report)))
-        rooms = {camera.id: camera.room for camera in settings.cameras}
-        registers = Registers(database, settings.timetable, rooms, settings.rules, zone, clock)
+        registers = Registers(database, settings.timetable, settings.rooms, settings.rules, zone, clock)
         yield School(paths, settings, catalog, database, registers, supervisor, clock, entrances)
 
 
@@ -230,64 +223,13 @@ async def restore(paths: Paths, file: Path, *, force: bool = False, report: Repo
     return Restored(manifest, pictures, frames, aside, tuple(kept))
 
 
-@asynccontextmanager
-async def open_hub(school: School, served: Report | None = None) -> AsyncIterator[Hub]:
-    """Everything that `fras run` runs; the school must be opened with `own`.
-
-    With `served` the web site too, whose address it is told.
-    """
-    settings, clock = school.settings, school.clock
-    async with AsyncExitStack() as stack:
-        stack.enter_context(Watchdog(lambda: school.catalog.modules))
-        judge = await stack.enter_async_context(open_judge(school))
-        storage = await stack.enter_async_context(open_storage(school))
-        inbox = await stack.enter_async_context(
-            open_inbox(school.database, school.paths.data / "inbox", clock, time_zone=school.zone)
-        )
-        threads = DaemonPool("pipeline")
-        stack.callback(threads.close)
-        crops = Crops(school.database, storage, clock, settings.keep.crops)
-        projector = Projector(school.registers, clock)
-        backlog: Backlog[Pending] = Backlog()
-        pipeline = Pipeline(inbox, backlog, judge, crops, threads, clock, projector.concluded)
-        erasure = Erasure(school.database, storage, crops, clock)
-        hub = Hub(school.database, inbox, backlog, pipeline, projector, crops, erasure, clock)
-        await stack.enter_async_context(running(hub))
-        for camera in settings.cameras:
-            spec = school.catalog.spec("camera", camera.platform)
-            school.supervisor.start_camera(camera.id, spec, camera.options, hub.deliver, inbox.acknowledged)
-        stack.push_async_callback(school.supervisor.stop, *(camera.id for camera in settings.cameras))
-        stack.callback(school.supervisor.begin_stop)
-        if served:
-            served(await stack.enter_async_context(_site(school, storage)))
-        yield hub
-
-
-@asynccontextmanager
-async def _site(school: School, storage: Storage) -> AsyncIterator[str]:
-    """The web site's address, while it is served."""
-    from hub.web.server import application, serving  # half a second that other commands need not wait
-
-    app = application(
-        database=school.database,
-        clock=school.clock,
-        settings=lambda: school.settings,
-        registers=lambda: school.registers,
-        storage=lambda: storage,
-        health=lambda: school.supervisor.health,
-        entrances=school.entrances,
-    )
-    http = school.settings.http
-    async with serving(app, http.host, http.port) as address:
-        yield address
-
-
 def _id_of(kind: Kind, part: Part) -> str:
     """The supervisor's name for a plugin that is no camera; cameras' ids hold no space, so none can be the same."""
     return f"{kind} {part.platform}"
 
 
-async def _name_school(database: Database, name: str) -> None:
+async def name_school(database: Database, name: str) -> None:
+    """The name hub.yaml gives the school, in the database too. Raises DatabaseError."""
     async with database.read() as connection:
         known = await school_name.name_of(connection)
     if known != name:

@@ -33,7 +33,8 @@ class Crops:
         self._database = database
         self._storage = storage
         self._clock = clock
-        self._keep = keep
+        self.keep = keep
+        """What is stored from now on is kept so long."""
 
     async def put(self, data: bytes, captured_at: datetime) -> Crop:
         """Stores an encoded crop of a frame captured at `captured_at` (UTC); its row comes with its observation.
@@ -43,7 +44,7 @@ class Crops:
         now = self._clock.now()
         key = new_key(f"{PREFIX}{captured_at.astimezone(UTC):%Y-%m-%d}/", now)
         await self._storage.put(key, data)
-        return Crop(key, now, now + self._keep)
+        return Crop(key, now, now + self.keep)
 
     async def sweep(self) -> int:
         """Removes the crops past their retention and says how many; observations stay, without pointer."""

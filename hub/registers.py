@@ -49,6 +49,11 @@ class Registers:
         self._clock = clock
         self._reaches: dict[date, Span] = {}
 
+    def follow(self, timetable: Sequence[Entry], rooms: Mapping[str, str], rules: Rules) -> None:
+        """Draws by these from now on."""
+        self._timetable, self._rooms, self._rules = timetable, rooms, rules
+        self._reaches.clear()
+
     async def names(self) -> dict[str, str]:
         async with self._database.read() as connection:
             return {person.id: person.name for person in await people.all(connection)}

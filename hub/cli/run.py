@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 import typer
 
 from hub import __version__
-from hub.app import Paths, School, open_hub, open_school
+from hub.app import Paths, School, open_school
 from hub.cli import console
 from hub.db import ledger
 from hub.people import Roll
 from hub.running import Hub
+from hub.works import open_hub
 
 
 def run(

@@ -55,6 +55,15 @@ class Judge:
         self._gallery = gallery
         self.policy = policy
 
+    def become(self, other: Judge) -> None:
+        """Decides as `other` from now on; only while nothing is being judged."""
+        self._recogniser, self._gallery, self.policy = other._recogniser, other._gallery, other.policy
+
+    @property
+    def model(self) -> Model | None:
+        """What an embedder's embeddings mean; None for a recogniser that keeps its own gallery."""
+        return self._recogniser.model if isinstance(self._recogniser, Embedder) else None
+
     @property
     def model_id(self) -> str:
         return self._gallery.model_id

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from hub.crops import Crops
@@ -70,22 +71,33 @@ class Pipeline:
         self.concluded_frames = 0
         """Since the start; superseded frames do not count."""
         self._failures: Counter[str] = Counter()
+        self._turns = [asyncio.Lock() for _ in range(WORKERS)]
         self.waits_for: Exception | None = None
         """Why frames cannot be recognised now, None while they are."""
 
     async def run(self) -> None:
         """Works until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for number in range(WORKERS):
-                group.create_task(self._work(), name=f"pipeline-{number}")
+            for number, turn in enumerate(self._turns):
+                group.create_task(self._work(turn), name=f"pipeline-{number}")
 
-    async def _work(self) -> None:
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """No batch is under way while entered; frames wait. Judge, crops and storage may be exchanged then."""
+        async with AsyncExitStack() as stack:
+            for turn in self._turns:
+                await stack.enter_async_context(turn)
+            yield
+            self._failures.clear()
+
+    async def _work(self, turn: asyncio.Lock) -> None:
         while True:
             frames, superseded = await self._backlog.take(BATCH)
-            if superseded:
-                await self._conclude(superseded, [Conclusion(frame.id, Outcome.SUPERSEDED) for frame in superseded])
-            if frames:
-                await self._recognise(frames)
+            async with turn:
+                if superseded:
+                    await self._conclude(superseded, [Conclusion(frame.id, Outcome.SUPERSEDED) for frame in superseded])
+                if frames:
+                    await self._recognise(frames)
 
     async def _recognise(self, frames: Sequence[Pending]) -> None:
         try:

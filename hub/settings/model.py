@@ -115,3 +115,8 @@ class Settings:
     timetable: tuple[Entry, ...]
     warnings: tuple[Problem, ...] = field(default=(), compare=False, repr=False)
     files: tuple[Path, ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def rooms(self) -> dict[str, str]:
+        """The room that each camera watches."""
+        return {camera.id: camera.room for camera in self.cameras}

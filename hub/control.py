@@ -1,0 +1,168 @@
+"""How `fras reload` reaches a running hub, and hears what came of it: a socket in the data folder, or SIGHUP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hub.failure import Failure
+
+logger = logging.getLogger("fras.hub")
+
+NAME = "hub.sock"
+PATIENCE = 150.0
+"""Seconds that `fras reload` waits: a recogniser may have to finish a batch and open anew."""
+MOST_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a reload; `lines` are for people: what changed, or every problem."""
+
+    fine: bool
+    lines: tuple[str, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """A reload that was asked for, perhaps by several at once; answer it exactly once."""
+
+    _askers: list[asyncio.Future[Outcome]] = field(default_factory=list)
+
+    def answer(self, outcome: Outcome) -> None:
+        for line in outcome.lines:
+            logger.log(logging.INFO if outcome.fine else logging.ERROR, "reload: %s", line)
+        for asker in self._askers:
+            if not asker.done():
+                asker.set_result(outcome)
+
+
+class Control:
+    """Use `listening`."""
+
+    def __init__(self) -> None:
+        self._waiting: Request | None = None
+        self._asked = asyncio.Event()
+
+    async def request(self) -> Request:
+        """Waits until somebody asks; those who ask until it is taken share one answer."""
+        await self._asked.wait()
+        self._asked.clear()
+        request, self._waiting = self._waiting, None
+        assert request is not None
+        return request
+
+    def ask(self) -> asyncio.Future[Outcome]:
+        asker: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting = self._waiting or Request()
+        self._waiting._askers.append(asker)
+        self._asked.set()
+        return asker
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError, ValueError):
+            if await reader.readline() == b"reload\n":
+                outcome = await self.ask()
+                told = {"fine": outcome.fine, "lines": outcome.lines}
+                writer.write(json.dumps(told).encode() + b"\n")
+                await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def listening(data: Path) -> AsyncIterator[Control]:
+    """Heeds SIGHUP and `fras reload`. A data folder where no socket can be made leaves SIGHUP."""
+    control = Control()
+    loop = asyncio.get_running_loop()
+    terminals = [number for number in range(3) if os.isatty(number)]
+    immune = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # nohup
+
+    def hang_up() -> None:
+        """SIGHUP also says that the terminal is gone, and with it whoever started the hub in it."""
+        if terminals and not immune and not all(map(os.isatty, terminals)):
+            signal.raise_signal(signal.SIGTERM)
+        else:
+            control.ask()
+
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
+    server = await _listen(control, data)
+    try:
+        yield control
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+        if server is not None:
+            server.close()
+            (data / NAME).unlink(missing_ok=True)
+
+
+async def ask(data: Path, patience: float = PATIENCE) -> Outcome:
+    """Has the hub on the data folder reload, and waits for what comes of it. Raises Failure."""
+    nobody = Failure(f"no hub is running on the data folder {data}", hint="fras run starts one, on hub.yaml as it is")
+    with _connection(data) as (link, path):
+        try:
+            await asyncio.get_running_loop().sock_connect(link, path)
+        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+            raise nobody from None
+        except PermissionError:
+            raise Failure(
+                f"this user may not speak to the hub on {data}", hint="run fras reload as the user that runs the hub"
+            ) from None
+        reader, writer = await asyncio.open_unix_connection(sock=link, limit=MOST_BYTES)
+        try:
+            async with asyncio.timeout(patience):
+                writer.write(b"reload\n")
+                await writer.drain()
+                told = json.loads(await reader.readline())
+        except TimeoutError:
+            raise Failure(
+                f"the hub has not answered within {patience:g} s; perhaps it still reloads", hint="see its log"
+            ) from None
+        except (OSError, ValueError):
+            raise Failure("the hub ended before it had reloaded", hint="see its log") from None
+        finally:
+            writer.close()
+    return Outcome(bool(told["fine"]), tuple(told["lines"]))
+
+
+async def _listen(control: Control, data: Path) -> asyncio.Server | None:
+    """None where another hub listens, or nothing can be made."""
+    try:
+        with _connection(data) as (link, path):
+            try:
+                await asyncio.get_running_loop().sock_connect(link, path)
+                return None
+            except (FileNotFoundError, ConnectionRefusedError):
+                (data / NAME).unlink(missing_ok=True)
+        with _connection(data) as (link, path):
+            before = os.umask(0o177)
+            try:
+                link.bind(path)
+            finally:
+                os.umask(before)
+            return await asyncio.start_unix_server(control._serve, sock=link.dup())
+    except OSError as error:
+        logger.debug("no socket for fras reload: %s", error.strerror)
+        return None
+
+
+@contextmanager
+def _connection(data: Path) -> Iterator[tuple[socket.socket, str]]:
+    """A socket, and the path of the hub's that is short however deep the data folder lies (108 bytes, unix(7))."""
+    try:
+        folder = os.open(data, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise FileNotFoundError(error.errno, error.strerror, str(data)) from None
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as link:
+            link.setblocking(False)
+            yield link, f"/proc/self/fd/{folder}/{NAME}"
+    finally:
+        os.close(folder)

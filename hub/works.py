@@ -1,0 +1,191 @@
+"""The composition root's other half: what `fras run` keeps running, and exchanges when hub.yaml changes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
+
+from hub.app import Report, School, name_school, open_judge, open_storage
+from hub.crops import Crops
+from hub.inbox import Inbox, Pending, open_inbox
+from hub.people import Erasure
+from hub.pipeline.backlog import Backlog
+from hub.pipeline.judge import Judge
+from hub.pipeline.pipeline import Pipeline
+from hub.plugin import Storage
+from hub.policies import policy_for
+from hub.registers import Projector
+from hub.reloading import Changes, Slot, StorageInUse, changes
+from hub.running import Hub, running
+from hub.runtime.catalog import Catalog
+from hub.runtime.threads import DaemonPool
+from hub.runtime.watchdog import Watchdog
+from hub.settings import CameraPart, Http, Settings, read_settings
+
+T = TypeVar("T")
+
+
+class Works:
+    """Use `open_works`."""
+
+    def __init__(
+        self,
+        school: School,
+        hub: Hub,
+        inbox: Inbox,
+        pipeline: Pipeline,
+        projector: Projector,
+        judges: Slot[Judge],
+        storages: Slot[Storage],
+        sites: Slot[str] | None,
+        crops: Crops,
+        served: Report,
+    ) -> None:
+        self.hub = hub
+        self._school = school
+        self._inbox = inbox
+        self._pipeline = pipeline
+        self._projector = projector
+        self._judges = judges
+        self._judge = judges.now
+        self._storages = storages
+        self._sites = sites
+        self._crops = crops
+        self._served = served
+
+    @property
+    def whole(self) -> bool:
+        """False once a reload failed and what ran before could not be opened again either."""
+        return not (self._judges.empty or self._storages.empty or (self._sites and self._sites.empty))
+
+    async def reload(self) -> Changes:
+        """Reads hub.yaml and puts what changed into force; where that asks for the hub anew, nothing has been done.
+
+        Raises config.Invalid, Failure and PluginError; then everything runs as before, if it is still `whole`.
+        """
+        catalog = Catalog()
+        settings = read_settings(self._school.paths.config, catalog)
+        asked = changes(self._school.settings, settings)
+        if not asked.anew:
+            await self._exchange(asked, replace(self._school, settings=settings, catalog=catalog))
+            await self._put_into_force(asked, settings, catalog)
+        return asked
+
+    async def _exchange(self, asked: Changes, then: School) -> None:
+        """What may fail, each undone if a later one does."""
+        if "school" in asked.sections:
+            await name_school(then.database, then.settings.school.name)
+        async with AsyncExitStack() as pause, AsyncExitStack() as undo:
+            if asked.sections & {"recognizer", "storage", "policy"}:
+                await pause.enter_async_context(self._pipeline.paused())
+            if self._sites and "http" in asked.sections:
+                await self._exchange_slot(
+                    self._sites, partial(_site, self._school, then.settings.http, self._storages), undo
+                )
+            if "storage" in asked.sections:
+                await self._exchange_slot(self._storages, partial(open_storage, then), undo)
+            try:
+                if "recognizer" in asked.sections:
+                    await self._exchange_slot(self._judges, partial(open_judge, then), undo)
+            finally:
+                if not self._judges.empty:
+                    self._judge.become(self._judges.now)
+            if self._judge.model is not None:
+                self._judge.policy = await policy_for(then.database, self._judge.model, then.settings.policy)
+            undo.pop_all()
+
+    async def _exchange_slot(
+        self, slot: Slot[T], opener: Callable[[], AbstractAsyncContextManager[T]], undo: AsyncExitStack
+    ) -> None:
+        before = slot.opener
+        await slot.exchange(opener)
+        undo.push_async_callback(slot.exchange, before)
+
+    async def _put_into_force(self, asked: Changes, settings: Settings, catalog: Catalog) -> None:
+        """What cannot fail: a camera that does not open says so in its health."""
+        self._school.settings, self._school.catalog = settings, catalog
+        self._crops.keep = settings.keep.crops
+        if self._sites and "http" in asked.sections:
+            self._served(self._sites.now)
+        if asked.sections & {"timetable", "rules", "cameras"}:
+            self._school.registers.follow(settings.timetable, settings.rooms, settings.rules)
+            self._projector.look_again()
+        await self._school.supervisor.stop(*asked.stopped)
+        for camera in asked.started:
+            self.start_camera(camera)
+
+    def start_camera(self, camera: CameraPart) -> None:
+        spec = self._school.catalog.spec("camera", camera.platform)
+        self._school.supervisor.start_camera(
+            camera.id, spec, camera.options, self.hub.deliver, self._inbox.acknowledged
+        )
+
+
+@asynccontextmanager
+async def open_works(school: School, served: Report | None = None) -> AsyncIterator[Works]:
+    """Everything that `fras run` runs; the school must be opened with `own`.
+
+    With `served` the web site too, whose address it is told.
+    """
+    clock = school.clock
+    async with AsyncExitStack() as stack:
+        stack.enter_context(Watchdog(lambda: school.catalog.modules))
+        judges = await stack.enter_async_context(Slot(partial(open_judge, school)))
+        storages = await stack.enter_async_context(Slot(partial(open_storage, school)))
+        inbox = await stack.enter_async_context(
+            open_inbox(school.database, school.paths.data / "inbox", clock, time_zone=school.zone)
+        )
+        threads = DaemonPool("pipeline")
+        stack.callback(threads.close)
+        storage = StorageInUse(storages)
+        crops = Crops(school.database, storage, clock, school.settings.keep.crops)
+        projector = Projector(school.registers, clock)
+        backlog: Backlog[Pending] = Backlog()
+        pipeline = Pipeline(inbox, backlog, judges.now, crops, threads, clock, projector.concluded)
+        erasure = Erasure(school.database, storage, crops, clock)
+        hub = Hub(school.database, inbox, backlog, pipeline, projector, crops, erasure, clock)
+        await stack.enter_async_context(running(hub))
+        stack.push_async_callback(_stop_cameras, school)
+        stack.callback(school.supervisor.begin_stop)
+        sites: Slot[str] | None = None
+        if served:
+            sites = await stack.enter_async_context(Slot(partial(_site, school, school.settings.http, storages)))
+            served(sites.now)
+        works = Works(
+            school, hub, inbox, pipeline, projector, judges, storages, sites, crops, served or (lambda address: None)
+        )
+        for camera in school.settings.cameras:
+            works.start_camera(camera)
+        yield works
+
+
+@asynccontextmanager
+async def open_hub(school: School, served: Report | None = None) -> AsyncIterator[Hub]:
+    """The running hub for those who will not exchange any of it."""
+    async with open_works(school, served) as works:
+        yield works.hub
+
+
+@asynccontextmanager
+async def _site(school: School, http: Http, storages: Slot[Storage]) -> AsyncIterator[str]:
+    """The web site's address, while it is served."""
+    from hub.web.server import application, serving  # half a second that other commands need not wait
+
+    app = application(
+        database=school.database,
+        clock=school.clock,
+        settings=lambda: school.settings,
+        registers=lambda: school.registers,
+        storage=lambda: StorageInUse(storages),
+        health=lambda: school.supervisor.health,
+        entrances=school.entrances,
+    )
+    async with serving(app, http.host, http.port) as address:
+        yield address
+
+
+async def _stop_cameras(school: School) -> None:
+    await school.supervisor.stop(*(camera.id for camera in school.settings.cameras))
