@@ -81,7 +81,7 @@ async def held(connection: AsyncConnection, first: date_type, last: date_type) -
         .where(marks.c.date.between(first.isoformat(), last.isoformat()))
         .group_by(marks.c.date)
     )
-    return dict((await connection.execute(query)).tuples().all())
+    return {row[0]: row[1] for row in await connection.execute(query)}
 
 
 async def span(connection: AsyncConnection) -> tuple[date_type, date_type] | None:

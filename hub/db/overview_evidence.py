@@ -116,7 +116,7 @@ async def seen_by(connection: AsyncConnection, person: str) -> dict[str, int]:
         .group_by(observations.c.camera)
         .order_by(count.desc(), observations.c.camera)
     )
-    return dict((await connection.execute(query)).tuples().all())
+    return {row[0]: row[1] for row in await connection.execute(query)}
 
 
 async def signals(
@@ -139,7 +139,7 @@ async def signals(
 async def known_cameras(connection: AsyncConnection) -> dict[str, datetime]:
     """Every camera that ever delivered, with its watermark as the camera gave it, UTC."""
     query = select(cameras.c.id, cameras.c.watermark)
-    return dict((await connection.execute(query)).tuples().all())
+    return {row[0]: row[1] for row in await connection.execute(query)}
 
 
 async def camera_facts(connection: AsyncConnection, places: Sequence[str], since: datetime) -> dict[str, CameraFacts]:
@@ -156,7 +156,7 @@ async def camera_facts(connection: AsyncConnection, places: Sequence[str], since
             for place in places
         )
     ).subquery()
-    lasts = dict((await connection.execute(select(last.c.camera, last.c.at))).tuples().all())
+    lasts = {row[0]: row[1] for row in await connection.execute(select(last.c.camera, last.c.at))}
     counted = (
         select(frames.c.camera, frames.c.outcome, func.count())
         .where(
