@@ -12,6 +12,8 @@ from hub.db.people import Person
 from .view import View
 
 PAGE = 100
+_LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe"})
+"""Letters that Unicode does not take apart into a plain one and an accent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,9 @@ async def people_page(view: View, query: str = "", page: int = 1) -> People:
 
 
 def plain(text: str) -> str:
-    """For searching and sorting: without case and without accents."""
-    apart = unicodedata.normalize("NFKD", text)
-    return "".join(char for char in apart if not unicodedata.combining(char)).casefold()
+    """For searching and sorting: without case and without accents, so that Łucja is found as Lucja, beside her."""
+    apart = unicodedata.normalize("NFKD", text.casefold()).translate(_LETTERS)
+    return "".join(char for char in apart if not unicodedata.combining(char))
 
 
 def _searched(person: Person) -> str:

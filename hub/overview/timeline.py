@@ -44,6 +44,9 @@ def timeline(
     until = min(end, now)
     if until <= start:
         return None
+    latest = max((moment for moments in signals.values() for moment in moments), default=start)
+    if start < latest < until and now - latest <= rules.gap:
+        until = latest  # the next signal is due: what lies between is not lost yet
     cameras = tuple(
         Watched(camera, tuple(_clipped(covered_spans(signals[camera], rules), start, until)))
         for camera in sorted(signals)

@@ -19,6 +19,8 @@ from . import groups, links, words
 FOLDER = Path(__file__).parents[1] / "templates"
 SHOWN = (Status.PRESENT, Status.LATE, Status.ABSENT, Status.NOT_OBSERVED, Status.OPEN)
 """Always counted, even at nought; other statuses where there are some."""
+DAILY = (Status.PRESENT, Status.ABSENT, Status.NOT_OBSERVED)
+"""The same for a day's people, who cannot be late for a day."""
 
 
 def setup_templates(app: web.Application) -> None:
@@ -33,8 +35,9 @@ def setup_templates(app: web.Application) -> None:
         keep_trailing_newline=True,
     )
     environment.filters |= words.FILTERS | groups.FILTERS
+    environment.tests |= words.TESTS
     environment.globals |= links.LINKS
-    environment.globals |= {"Status": Status, "SHOWN": SHOWN, "version": __version__}
+    environment.globals |= {"Status": Status, "SHOWN": SHOWN, "DAILY": DAILY, "version": __version__}
     app[ERROR_PAGE] = _problem
 
 

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 from jinja2 import pass_context
 from jinja2.runtime import Context
 
+from hub.attendance.records import Span
+
 DASH = "–"
 
 
@@ -111,6 +113,15 @@ def slug(status: str) -> str:
     return status.replace(" ", "-")
 
 
+def times(count: int) -> str:
+    """once, twice, 3 times"""
+    return {1: "once", 2: "twice"}.get(count, f"{thousands(count)} times")
+
+
+def at_least_a_minute(gap: Span) -> bool:
+    return gap.end - gap.start >= timedelta(minutes=1)
+
+
 def sentence(text: str) -> str:
     """With a capital letter and a full stop."""
     return f"{text[:1].upper()}{text[1:]}" + ("" if text.endswith((".", "!", "?")) or not text else ".")
@@ -139,7 +150,9 @@ FILTERS: dict[str, Callable[..., Any]] = {
         percent,
         score,
         thousands,
+        times,
         slug,
         sentence,
     )
 }
+TESTS = {"at_least_a_minute": at_least_a_minute}
