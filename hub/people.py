@@ -52,10 +52,14 @@ class Roll:
 
     async def one(self, person: str) -> Known:
         """Raises Failure when nobody has the id."""
-        for known in await self.everybody():
-            if known.id == person:
-                return known
-        raise Failure(f"nobody has the id {person!r}", hint="fras people list shows everybody")
+        async with self._database.read() as connection:
+            found = await people.get(connection, person)
+            said = await consent.events(connection, person)
+            images = await templates.images(connection)
+        if found is None:
+            raise Failure(f"nobody has the id {person!r}", hint="fras people list shows everybody")
+        stands = standing(said, self._clock.now())
+        return Known(found.id, found.name, found.class_name, stands, images.get(person, 0))
 
     async def consent_of(self, person: str) -> list[ConsentEvent]:
         async with self._database.read() as connection:

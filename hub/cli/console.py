@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import traceback
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Annotated, Any, NoReturn
 from unicodedata import category
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -75,6 +76,15 @@ def say(text: str) -> None:
 def tell(text: str, style: str = "") -> None:
     """Lines of what was asked for, on standard output."""
     out.print(_clean(text), style=style)
+
+
+def columns(rows: Sequence[Sequence[str]]) -> None:
+    """Rows of what was asked for, aligned, the first a heading: thousands in no time, and a row is always a line."""
+    lines = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True))
+        out.file.write("  ".join(cells).rstrip() + "\n")
 
 
 def emit(record: dict[str, Any]) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 
 from hub.app import Paths, open_erasure, open_school
 from hub.cli import console
@@ -94,19 +92,10 @@ async def _list(where: Paths, json_lines: bool) -> int:
     if not known:
         console.say("nobody is enrolled yet: fras enroll DIR --consent granted --signed-by NAME")
         return 0
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("id", "name", "class", "consent"):
-        table.add_column(heading, overflow="fold")
-    table.add_column("pictures", justify="right")
-    for one in known:
-        table.add_row(
-            console.printable(one.id),
-            console.printable(one.name),
-            console.printable(one.class_name or ""),
-            str(one.consent),
-            str(one.images),
-        )
-    console.out.print(table)
+    headings = ("id", "name", "class", "consent", "pictures")
+    console.columns(
+        [headings, *((one.id, one.name, one.class_name or "", str(one.consent), str(one.images)) for one in known)]
+    )
     return 0
 
 

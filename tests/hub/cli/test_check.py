@@ -1,0 +1,87 @@
+"""`fras check`, `plugins` and `models`: calm words, exit codes, JSON."""
+
+from __future__ import annotations
+
+import json
+
+from tests.support.fras import School
+
+
+def configure(school: School, old: str, new: str) -> int:
+    """Answers the line that was changed."""
+    file = school.folder / "hub.yaml"
+    text = file.read_text("utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), "utf-8")
+    return text.partition(old)[0].count("\n") + 1
+
+
+def test_a_good_configuration_is_fine(school: School) -> None:
+    answer = school.fras("check")
+    assert (answer.code, answer.out) == (0, "")
+    assert "hub.yaml is fine" in answer.err
+    assert school.fras("check", "--json").out == ""
+
+
+def test_every_error_is_said_with_its_line_and_nothing_else_happens(school: School) -> None:
+    camera = configure(school, "mode: once", "mod: once")
+    lecture = configure(school, '"09:50"', '"25:50"')
+    answer = school.fras("check")
+    assert answer.code == 1
+    assert answer.err == ""
+    first, second = answer.out.splitlines()
+    assert f"line {camera}:" in first
+    assert "mode" in first
+    assert f"line {lecture}:" in second
+    assert not (school.folder / "data").exists()
+    lines = school.fras("check", "--json").lines
+    assert [(line["line"], line["severity"]) for line in lines] == [(camera, "error"), (lecture, "error")]
+    assert all(set(line) == {"file", "line", "severity", "message", "hint"} for line in lines)
+
+
+def test_a_warning_is_no_error(school: School) -> None:
+    configure(school, "time_zone: Europe/Berlin", "time_zone: Europe/Berlin, jurisdiction: eu")
+    answer = school.fras("check")
+    (line,) = school.fras("check", "--json").lines
+    assert line["severity"] == "warning"
+    assert answer.code == 0
+    assert "warning" in answer.out
+    assert "hub.yaml is fine, with warnings" in answer.err
+
+
+def test_a_missing_file_is_said(school: School) -> None:
+    (school.folder / "hub.yaml").unlink()
+    answer = school.fras("check")
+    assert answer.code == 1
+    assert "hub.yaml" in answer.out
+    assert "Traceback" not in answer.out + answer.err
+
+
+def test_the_schema_is_json(school: School) -> None:
+    answer = school.fras("check", "--schema")
+    schema = json.loads(answer.out)
+    assert {"hub", "cameras", "recognizer", "storage"} <= set(schema["properties"])
+
+
+def test_plugins_are_listed(school: School) -> None:
+    found = {(line["kind"], line["name"]) for line in school.fras("plugins", "--json").lines}
+    assert {("camera", "folder"), ("recognizer", "colours"), ("recognizer", "onnx_local")} <= found
+    answer = school.fras("plugins")
+    assert "local_disk" in answer.out
+
+
+def test_a_broken_plugin_is_named_beside_the_good_ones(school: School) -> None:
+    from tests.support.distributions import install
+
+    install(school.site, "fras-broken", "fras_broken_by_a_typo", "import no_such_library_at_all")
+    answer = school.fras("plugins", "--json")
+    assert answer.code == 1
+    assert "fras_broken_by_a_typo" in answer.err
+    assert any(line["name"] == "folder" for line in answer.lines)
+
+
+def test_a_recogniser_without_models_has_none(school: School) -> None:
+    assert (school.fras("models", "list", "--json").code, school.fras("models", "list", "--json").out) == (0, "")
+    answer = school.fras("models", "verify")
+    assert answer.code == 0
+    assert "no model is built yet" in answer.err
