@@ -5,8 +5,9 @@ Everything is a context manager: what a command needs it opens, and leaving clos
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -105,8 +106,7 @@ async def open_school(
     clock = SystemClock()
     zone = settings.school.time_zone
     async with AsyncExitStack() as stack:
-        if not read_only:
-            _make_folder(paths.data)
+        _reach(paths.data, make=not read_only)
         if own:
             stack.enter_context(lock_data_folder(paths.data))
         refuse_half_restored(paths.data)
@@ -237,13 +237,21 @@ async def name_school(database: Database, name: str) -> None:
             await school_name.rename(connection, name)
 
 
-def _make_folder(folder: Path) -> None:
+def _reach(folder: Path, *, make: bool) -> None:
+    """Raises Failure for a data folder that cannot be made or looked into; without `make` it may be missing."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if make:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            os.scandir(folder).close()
+    except (FileExistsError, NotADirectoryError):
+        raise Failure(
+            f"the data folder {folder} is a file, or lies below one", hint="choose another folder with --data"
+        ) from None
     except OSError as error:
         raise Failure(
-            f"the data folder {folder} cannot be made: {error.strerror}",
-            hint="give this user the right to write there, or choose another with --data",
+            f"the data folder {folder} cannot be used: {error.strerror}",
+            hint="give the user that runs fras the right to write there, or choose another with --data",
         ) from None
 
 
