@@ -33,11 +33,19 @@ class Outcome:
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """A reload that was asked for, perhaps by several at once; answer it exactly once."""
+    """A reload that was asked for, perhaps by several at once; answer it exactly once.
 
+    `known` is what can be said already of one that takes longer.
+    """
+
+    known: tuple[str, ...] = ()
     _askers: list[asyncio.Future[Outcome]] = field(default_factory=list)
 
+    def asked_by(self, asker: asyncio.Future[Outcome]) -> None:
+        self._askers.append(asker)
+
     def answer(self, outcome: Outcome) -> None:
+        outcome = Outcome(outcome.fine, self.known + outcome.lines)
         for line in outcome.lines:
             logger.log(logging.INFO if outcome.fine else logging.ERROR, "reload: %s", line)
         for asker in self._askers:
@@ -46,7 +54,7 @@ class Request:
 
 
 class Control:
-    """Use `listening`."""
+    """Use `heeding`."""
 
     def __init__(self) -> None:
         self._waiting: Request | None = None
@@ -63,11 +71,23 @@ class Control:
     def ask(self) -> asyncio.Future[Outcome]:
         asker: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting = self._waiting or Request()
-        self._waiting._askers.append(asker)
+        self._waiting.asked_by(asker)
         self._asked.set()
         return asker
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    @asynccontextmanager
+    async def listening(self, data: Path) -> AsyncIterator[None]:
+        """Hears `fras reload`, too; where no socket can be made SIGHUP has to do."""
+        server = await _listen(self, data)
+        try:
+            yield
+        finally:
+            if server is not None:
+                server.close()
+                (data / NAME).unlink(missing_ok=True)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answers one `fras reload`."""
         with suppress(OSError, asyncio.IncompleteReadError, ValueError):
             if await reader.readline() == b"reload\n":
                 outcome = await self.ask()
@@ -78,8 +98,8 @@ class Control:
 
 
 @asynccontextmanager
-async def listening(data: Path) -> AsyncIterator[Control]:
-    """Heeds SIGHUP and `fras reload`. A data folder where no socket can be made leaves SIGHUP."""
+async def heeding() -> AsyncIterator[Control]:
+    """Takes SIGHUP for a reload that is asked for."""
     control = Control()
     loop = asyncio.get_running_loop()
     terminals = [number for number in range(3) if os.isatty(number)]
@@ -93,48 +113,50 @@ async def listening(data: Path) -> AsyncIterator[Control]:
             control.ask()
 
     loop.add_signal_handler(signal.SIGHUP, hang_up)
-    server = await _listen(control, data)
     try:
         yield control
     finally:
         loop.remove_signal_handler(signal.SIGHUP)
-        if server is not None:
-            server.close()
-            (data / NAME).unlink(missing_ok=True)
 
 
 async def ask(data: Path, patience: float = PATIENCE) -> Outcome:
     """Has the hub on the data folder reload, and waits for what comes of it. Raises Failure."""
-    nobody = Failure(f"no hub is running on the data folder {data}", hint="fras run starts one, on hub.yaml as it is")
-    with _connection(data) as (link, path):
-        try:
+    try:
+        with _connection(data) as (link, path):
             await asyncio.get_running_loop().sock_connect(link, path)
-        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
-            raise nobody from None
-        except PermissionError:
-            raise Failure(
-                f"this user may not speak to the hub on {data}", hint="run fras reload as the user that runs the hub"
-            ) from None
-        reader, writer = await asyncio.open_unix_connection(sock=link, limit=MOST_BYTES)
-        try:
-            async with asyncio.timeout(patience):
-                writer.write(b"reload\n")
-                await writer.drain()
-                told = json.loads(await reader.readline())
-        except TimeoutError:
-            raise Failure(
-                f"the hub has not answered within {patience:g} s; perhaps it still reloads", hint="see its log"
-            ) from None
-        except (OSError, ValueError):
-            raise Failure("the hub ended before it had reloaded", hint="see its log") from None
-        finally:
-            writer.close()
+            return await _asked(link, patience)
+    except PermissionError:
+        raise Failure(
+            f"this user may not speak to the hub on {data}", hint="run fras reload as the user that runs the hub"
+        ) from None
+    except OSError:
+        raise Failure(
+            f"no hub is running on the data folder {data}", hint="fras run starts one, on hub.yaml as it is"
+        ) from None
+
+
+async def _asked(link: socket.socket, patience: float) -> Outcome:
+    reader, writer = await asyncio.open_unix_connection(sock=link.dup(), limit=MOST_BYTES)
+    try:
+        async with asyncio.timeout(patience):
+            writer.write(b"reload\n")
+            await writer.drain()
+            told = json.loads(await reader.readline())
+    except TimeoutError:
+        raise Failure(
+            f"the hub has not answered within {patience:g} s; perhaps it still reloads", hint="see its log"
+        ) from None
+    except (OSError, ValueError):
+        raise Failure("the hub ended before it had reloaded", hint="see its log") from None
+    finally:
+        writer.close()
     return Outcome(bool(told["fine"]), tuple(told["lines"]))
 
 
 async def _listen(control: Control, data: Path) -> asyncio.Server | None:
     """None where another hub listens, or nothing can be made."""
     try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)  # noqa: ASYNC240
         with _connection(data) as (link, path):
             try:
                 await asyncio.get_running_loop().sock_connect(link, path)
@@ -147,7 +169,7 @@ async def _listen(control: Control, data: Path) -> asyncio.Server | None:
                 link.bind(path)
             finally:
                 os.umask(before)
-            return await asyncio.start_unix_server(control._serve, sock=link.dup())
+            return await asyncio.start_unix_server(control.serve, sock=link.dup())
     except OSError as error:
         logger.debug("no socket for fras reload: %s", error.strerror)
         return None
@@ -156,10 +178,7 @@ async def _listen(control: Control, data: Path) -> asyncio.Server | None:
 @contextmanager
 def _connection(data: Path) -> Iterator[tuple[socket.socket, str]]:
     """A socket, and the path of the hub's that is short however deep the data folder lies (108 bytes, unix(7))."""
-    try:
-        folder = os.open(data, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise FileNotFoundError(error.errno, error.strerror, str(data)) from None
+    folder = os.open(data, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as link:
             link.setblocking(False)

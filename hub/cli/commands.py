@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from . import attendance, audit, backup, calibrate, check, enroll, identify, models, people, plugins, run
+from . import attendance, audit, backup, calibrate, check, enroll, identify, models, people, plugins, reload, run
 
 app = typer.Typer(
     name="fras",
@@ -14,6 +14,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("run")(run.run)
+app.command("reload")(reload.reload)
 app.command("check")(check.check)
 app.command("enroll")(enroll.enroll)
 app.command("identify")(identify.identify)

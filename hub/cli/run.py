@@ -7,19 +7,28 @@ import getpass
 import logging
 import os
 import socket
+from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 import typer
 
-from hub import __version__
+from config import Invalid
+from hub import __version__, systemd
 from hub.app import Paths, School, open_school
 from hub.cli import console
+from hub.control import Control, Outcome, Request, heeding
 from hub.db import ledger
+from hub.failure import Failure
+from hub.lock import DataFolderInUse
 from hub.people import Roll
+from hub.plugin import PluginError
+from hub.recovery import Recovery, lines_of
 from hub.running import Hub
-from hub.works import open_hub
+from hub.works import Works, open_hub, open_works
+
+T = TypeVar("T")
 
 
 def run(
@@ -39,18 +48,103 @@ def run(
 
 async def _run(where: Paths, until_done: bool) -> int:
     """Runs until it is cancelled, which is how the console heeds signals, or until everything is done."""
+    if until_done:
+        return await _once(where)
+    try:
+        async with systemd.watched(), heeding() as control:
+            await _whatever_happens(where, control)
+    except asyncio.CancelledError:
+        _was_stopped()
+        systemd.notify(systemd.STOPPING)
+    return 0
+
+
+async def _whatever_happens(where: Paths, control: Control) -> NoReturn:
+    """The hub when it can run, and why it cannot when it cannot."""
+    recovery = Recovery(where, control, console.say)
+    request: Request | None = None
+    while True:
+        try:
+            request = await _until_changed(where, control, request)
+        except DataFolderInUse:
+            raise
+        except (Invalid, Failure, PluginError, OSError) as problem:
+            lines = lines_of(problem)
+            if request is not None:
+                request.answer(Outcome(False, (*lines, "the hub cannot run")))
+            systemd.notify(systemd.READY, systemd.status(f"cannot run: {lines[0]}"))
+            request = await recovery.over(problem)
+
+
+def _was_stopped() -> None:
+    """To be stopped is how a hub ends: nothing to report to whoever asked for it."""
+    asyncio.current_task().uncancel()  # type: ignore[union-attr]  # a coroutine is run by a task
+
+
+async def _until_changed(where: Paths, control: Control, request: Request | None) -> Request | None:
+    """Runs the hub until it is cancelled, or hub.yaml asks for another; with the request to answer then, if any.
+
+    `request`, too, is answered, once the hub runs.
+    """
+    async with open_school(where, own=True, report=console.say) as school:
+        console.say(f"FRAS {__version__} · {school.settings.school.name} · data in {where.data}")
+        console.say(await _summary(school))
+        try:
+            async with open_works(school, _served) as works, control.listening(where.data):
+                console.say("running; Ctrl-C stops, fras reload applies a changed hub.yaml")
+                systemd.notify(systemd.READY, systemd.status("running"))
+                if request is not None:
+                    request.answer(Outcome(True, ("the hub runs",)))
+                return await _reloading(works, control)
+        except asyncio.CancelledError:
+            console.say(f"stopped; {await _tally(school)}")
+            raise
+
+
+async def _reloading(works: Works, control: Control) -> Request | None:
+    """Applies hub.yaml whenever somebody asks; returns when that takes another hub. Raises what breaks this one."""
+    while True:
+        request = await _first(works.hub.broken(), control.request())
+        try:
+            changes = await works.reload()
+        except (Invalid, Failure, PluginError) as problem:
+            if not works.whole:
+                request.answer(Outcome(False, (*lines_of(problem), "the hub cannot run")))
+                raise
+            request.answer(Outcome(False, (*lines_of(problem), "the hub goes on with the last good configuration")))
+        else:
+            if changes.anew:
+                request.known = changes.told()
+                return request
+            request.answer(Outcome(True, changes.told()))
+
+
+async def _first(endless: Coroutine[Any, Any, None], awaited: Coroutine[Any, Any, T]) -> T:
+    """What `awaited` gives, unless `endless` raises before."""
+    tasks = asyncio.create_task(endless), asyncio.create_task(awaited)
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if tasks[0].done():
+            tasks[0].result()
+        return await tasks[1]
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _once(where: Paths) -> int:
+    """Runs until every camera has ended and all frames are recognised, or until it is cancelled."""
     async with open_school(where, own=True, report=console.say) as school:
         console.say(f"FRAS {__version__} · {school.settings.school.name} · data in {where.data}")
         console.say(await _summary(school))
         parked: list[str] = []
         try:
-            async with open_hub(school, None if until_done else _served) as hub:
+            async with open_hub(school) as hub:
                 console.say("running; Ctrl-C stops")
-                if not until_done:
-                    await hub.broken()
                 parked = await _until_done(school, hub)
         except asyncio.CancelledError:
-            asyncio.current_task().uncancel()  # type: ignore[union-attr]  # a coroutine is run by a task
+            _was_stopped()
         for line in parked:
             console.say(line)
         console.say(f"stopped; {await _tally(school)}")
@@ -71,17 +165,7 @@ def _served(address: str) -> None:
 
 async def _until_done(school: School, hub: Hub) -> list[str]:
     """Waits for the cameras to end and for the last frame's outcome; says which cameras did not end well."""
-    work = asyncio.create_task(_done(school, hub))
-    broken = asyncio.create_task(hub.broken())
-    try:
-        await asyncio.wait({work, broken}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (work, broken):
-            if task.done():
-                task.result()
-    finally:
-        for task in (work, broken):
-            task.cancel()
-        await asyncio.gather(work, broken, return_exceptions=True)
+    await _first(hub.broken(), _done(school, hub))
     cameras = {camera.id for camera in school.settings.cameras}
     return [
         f"camera {name} needs you: {health.last_error}" + (f"; {health.hint}" if health.hint else "")

@@ -2,7 +2,7 @@
 
 from .editor import json_schema
 from .model import CameraPart, Http, Keep, Part, Platforms, PolicySettings, School, Settings
-from .read import read_settings
+from .read import http_settings, read_settings
 
 __all__ = [
     "CameraPart",
@@ -13,6 +13,7 @@ __all__ = [
     "PolicySettings",
     "School",
     "Settings",
+    "http_settings",
     "json_schema",
     "read_settings",
 ]

@@ -23,6 +23,13 @@ def read_settings(path: Path, platforms: Platforms, environ: Mapping[str, str] =
     return _Reading(read(path, environ), platforms, environ).settings()
 
 
+def http_settings(path: Path, environ: Mapping[str, str] = os.environ) -> Http:
+    """Where to listen, as far as that can be told from a hub.yaml that may have any problem; else the default."""
+    document = read(path, environ)
+    found = check(document, schemas.HTTP, document.data.get("http") or {}, ("http",), "http").values
+    return Http(**{name: found[name] for name in ("host", "port") if name in found})
+
+
 class _Reading:
     """One reading: each section is checked on its own, then the rules between them on whatever is valid."""
 

@@ -1,0 +1,53 @@
+"""What systemd is told of the service it runs (sd_notify(3)); nothing where nobody asked."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+READY = "READY=1"
+STOPPING = "STOPPING=1"
+ALIVE = "WATCHDOG=1"
+
+
+def notify(*lines: str) -> None:
+    """Sends lines such as READY and STATUS=text to the supervisor, if there is one that listens."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if address[:1] in ("/", "@"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as link, suppress(OSError):
+            link.connect("\0" + address[1:] if address[0] == "@" else address)
+            link.sendall("\n".join(lines).encode())
+
+
+def status(text: str) -> str:
+    """A line that `systemctl status` shows."""
+    return f"STATUS={' '.join(text.split())}"
+
+
+@asynccontextmanager
+async def watched() -> AsyncIterator[None]:
+    """Tells the watchdog that the event loop turns, as long as entered."""
+    every = _watchdog_seconds() / 3
+    task = asyncio.create_task(_alive(every), name="systemd watchdog") if every else None
+    try:
+        yield
+    finally:
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+def _watchdog_seconds() -> float:
+    """After how long a silent service is killed; 0 where nobody watches."""
+    ours = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+    text = os.environ.get("WATCHDOG_USEC", "")
+    return int(text) / 1e6 if ours and text.isascii() and text.isdigit() else 0.0
+
+
+async def _alive(every: float) -> None:
+    while True:
+        notify(ALIVE)
+        await asyncio.sleep(every)

@@ -1,0 +1,98 @@
+"""The page that a hub shows while it cannot run: what is wrong, where, and what to do. Needs no database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from html import escape
+from pathlib import Path
+
+from aiohttp import web
+
+from .problems import API
+from .server import guarded
+
+STATIC = Path(__file__).parent / "static"
+TYPES = {"fras.css": "text/css", "recovery.js": "text/javascript", "icon.svg": "image/svg+xml"}
+RETRY_AFTER = {"Retry-After": "5"}
+DETAIL = "the hub cannot run"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`where` is a file with its line, or empty; `hint` the next step, or empty."""
+
+    what: str
+    where: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why the hub does not run, and what makes it try again, as a sentence."""
+
+    findings: Sequence[Finding]
+    next_try: str
+
+
+def recovery(trouble: Callable[[], Trouble]) -> web.Application:
+    """A site of this one page, whatever is asked for: status 503, for programs as RFC 9457 problem details."""
+
+    async def page(request: web.Request) -> web.Response:
+        now = trouble()
+        if request.path.startswith(API):
+            told = {"type": "about:blank", "title": "Service Unavailable", "status": 503, "detail": DETAIL}
+            text = json.dumps(told | asdict(now), ensure_ascii=False)
+            return web.Response(status=503, text=text, content_type="application/problem+json", headers=RETRY_AFTER)
+        return web.Response(status=503, text=_page(now), content_type="text/html", headers=RETRY_AFTER)
+
+    async def static(request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        return web.Response(body=(STATIC / name).read_bytes(), content_type=TYPES[name], charset="utf-8")
+
+    app = guarded()
+    app.router.add_get(f"/recovery/{{name:{'|'.join(map(_pattern, TYPES))}}}", static)
+    app.router.add_route("*", "/{tail:.*}", page)
+    return app
+
+
+def _pattern(name: str) -> str:
+    return name.replace(".", r"\.")
+
+
+def _page(trouble: Trouble) -> str:
+    findings = "".join(
+        f"<li><p>{_mark(finding.where)}{escape(finding.what)}</p>{_hint(finding.hint)}</li>"
+        for finding in trouble.findings
+    )
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+  <meta charset="utf-8">
+  <meta name="viewport" content="width=device-width, initial-scale=1">
+  <meta name="color-scheme" content="light dark">
+  <title>The hub cannot run · FRAS</title>
+  <link rel="icon" href="/recovery/icon.svg" type="image/svg+xml">
+  <link rel="stylesheet" href="/recovery/fras.css">
+  <script type="module" src="/recovery/recovery.js"></script>
+</head>
+<body>
+<header class="top"><p class="brand"><span>FRAS</span></p></header>
+<main id="content" class="sheet recovery" data-recovery>
+<h1>The hub cannot run</h1>
+<p>Nothing is recorded now. What was acknowledged before is safe.</p>
+<ul class="findings" role="list">{findings}</ul>
+<p>{escape(trouble.next_try)} This page then gives way to the panel.</p>
+</main>
+</body>
+</html>
+"""
+
+
+def _mark(where: str) -> str:
+    return f"<code>{escape(where)}</code> " if where else ""
+
+
+def _hint(hint: str) -> str:
+    return f'<p class="quiet">{escape(hint[:1].upper() + hint[1:])}.</p>' if hint else ""
