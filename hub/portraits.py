@@ -7,7 +7,6 @@ import io
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
-from unicodedata import normalize
 
 from hub.db.people import is_text
 from hub.failure import Failure
@@ -18,10 +17,7 @@ PEOPLE = "people.csv"
 
 @dataclass(frozen=True, slots=True)
 class Pupil:
-    """One person to enrol. `id` is the folder's name; `name` and `class_name` come from people.csv, or are None.
-
-    All three are in Unicode's composed form (NFC), as folders of some systems are not.
-    """
+    """One person to enrol. `id` is the folder's name; `name` and `class_name` come from people.csv, or are None."""
 
     id: str
     name: str | None
@@ -37,35 +33,37 @@ def read_pupils(folder: Path) -> list[Pupil]:
     """
     if not folder.is_dir():
         raise Failure(f"{folder} is not a folder", hint="give the folder that holds one folder of portraits a person")
-    try:
-        listed = _listed(folder / PEOPLE)
-        folders: dict[str, list[Path]] = {}
-        for entry in sorted(folder.iterdir()):
-            if entry.is_dir() and not entry.name.startswith("."):
-                folders.setdefault(normalize("NFC", entry.name), []).append(entry)
-    except OSError as problem:
-        raise Failure(f"{problem.filename} cannot be read: {problem.strerror}", hint="check who may read it") from None
+    listed = _listed(folder / PEOPLE)
+    folders = _folders(folder)
     if not folders and not listed:
         raise Failure(f"nobody in {folder}", hint="put each person's pictures into a folder named with the person's id")
     pupils = []
     for person in sorted({*folders, *listed}):
         name, class_name = listed.get(person, (None, None))
-        portraits = tuple(portrait for place in folders.get(person, ()) for portrait in _portraits(place))
+        portraits = _portraits(folders[person]) if person in folders else ()
         pupils.append(Pupil(person, name, class_name, portraits))
     return pupils
 
 
-def _portraits(place: Path) -> list[Path]:
+def _portraits(place: Path) -> tuple[Path, ...]:
     try:
-        return list(media.walk(place))
+        return tuple(media.walk(place))
     except OSError as problem:
-        raise Failure(f"{place} cannot be listed: {problem.strerror}", hint="check who may read it") from None
+        raise Failure(
+            f"{place} cannot be listed: {problem.strerror}", hint="give yourself the right to read it"
+        ) from None
 
 
 def _folders(folder: Path) -> dict[str, Path]:
     """Folders of portraits by id."""
     found: dict[str, Path] = {}
-    for entry in sorted(folder.iterdir()):
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as problem:
+        raise Failure(
+            f"{folder} cannot be listed: {problem.strerror}", hint="give yourself the right to read it"
+        ) from None
+    for entry in entries:
         if not entry.is_dir() or entry.name.startswith("."):
             continue
         person = unicodedata.normalize("NFC", entry.name)
@@ -84,15 +82,14 @@ def _listed(path: Path) -> dict[str, tuple[str | None, str | None]]:
     if not path.is_file():
         raise Failure(f"{path} is not a file", hint="rename it, or put a CSV file there")
     try:
-        text = path.read_text("utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")
     except OSError as problem:
         raise Failure(f"{path} cannot be read: {problem.strerror}", hint="give yourself the right to read it") from None
     except UnicodeDecodeError as problem:
         raise Failure(
             f"{path} is not UTF-8 (byte {problem.start})", hint="save it as 'CSV UTF-8' from your office program"
         ) from None
-    text = normalize("NFC", text)
-    heading = text.partition("\n")[0]
+    heading = next(iter(text.splitlines()), "")
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=";" if ";" in heading else ",", strict=True)
     people: dict[str, tuple[str | None, str | None]] = {}
     try:
@@ -114,5 +111,7 @@ def _listed(path: Path) -> dict[str, tuple[str | None, str | None]]:
                 raise Failure(f"{path}, line {rows.line_num}: id {person!r} stands twice", hint="remove one of them")
             people[person] = (name or None, class_name or None)
     except csv.Error as problem:
-        raise Failure(f"{path}, line {rows.line_num}: {problem}", hint="mend the quotes of that line") from None
+        raise Failure(
+            f"{path}, line {rows.line_num + 1}: {problem}", hint="mend the quotes from that line on"
+        ) from None
     return people

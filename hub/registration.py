@@ -9,7 +9,6 @@ from datetime import datetime
 from hub.db import consent, enrolments, people, templates
 from hub.db.engine import Database
 from hub.db.people import Person
-from hub.failure import Failure
 from hub.plugin import Clock
 from hub.portraits import Pupil
 from hub.recognition.consent import Consent, ConsentEvent, standing
@@ -30,7 +29,7 @@ async def register_people(
     """Enters people with their consent and answers those whose consent does not stand, and what it amounts to.
 
     What a pupil's record leaves open stays as it was. The same signature for somebody for whom that signer's word
-    already is what counts is not written again. Raises Failure for an id or a name that cannot be kept.
+    already is what counts is not written again.
     """
     now = clock.now()
     async with database.write() as connection:
@@ -62,13 +61,8 @@ async def register_people(
 
 
 def _entered(pupil: Pupil, known: Person | None) -> Person:
-    try:
-        known = known or Person(pupil.id, pupil.id)
-        return Person(pupil.id, pupil.name or known.name, pupil.class_name or known.class_name)
-    except ValueError as problem:
-        raise Failure(
-            f"{pupil.id!r} cannot be entered: {problem}", hint="rename the folder, or mend people.csv"
-        ) from None
+    name, class_name = (known.name, known.class_name) if known else (pupil.id, None)
+    return Person(pupil.id, pupil.name or name, pupil.class_name or class_name)
 
 
 def _says(events: Sequence[ConsentEvent], now: datetime) -> tuple[Consent, Consent, str]:
