@@ -58,7 +58,8 @@ def _holder(file: int) -> int | None:
 
 
 def _unusable(folder: Path, error: OSError) -> Failure:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    help_it = "free some space there" if full else "give the user that runs fras write access to it"
     return Failure(
-        f"the data folder {folder} cannot be used: {error.strerror}",
-        hint="give the user that runs fras write access to it, or choose another with --data",
+        f"the data folder {folder} cannot be used: {error.strerror}", hint=f"{help_it}, or choose another with --data"
     )
