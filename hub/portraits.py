@@ -112,6 +112,6 @@ def _listed(path: Path) -> dict[str, tuple[str | None, str | None]]:
             people[person] = (name or None, class_name or None)
     except csv.Error as problem:
         raise Failure(
-            f"{path}, line {rows.line_num + 1}: {problem}", hint="mend the quotes from that line on"
+            f"{path}, line {rows.line_num + 1}: {problem}", hint="mend the quotes from there on"
         ) from None
     return people
