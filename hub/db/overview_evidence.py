@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, func, literal, or_, select, union, union_all
+from sqlalchemy import Select, func, literal, select, union, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .ledger import Outcome
@@ -55,7 +55,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class CameraFacts:
-    """What the ledger knows of a camera. `last_frame` by capture, UTC; counts are of the time asked for."""
+    """What the ledger knows of a camera. `last_frame` by capture, UTC; counts are of the time asked for and what waits."""
 
     last_frame: datetime | None
     frames: int
@@ -143,7 +143,7 @@ async def known_cameras(connection: AsyncConnection) -> dict[str, datetime]:
 
 
 async def camera_facts(connection: AsyncConnection, places: Sequence[str], since: datetime) -> dict[str, CameraFacts]:
-    """What the ledger knows of each of `places`; the counts of frames are of those captured since `since`."""
+    """What the ledger knows of each of `places`; the counts are of frames captured since `since` or waiting."""
     if not places:
         return {}
     # One term a camera, each by the index on (camera, captured_at): grouping would read every frame there is.
@@ -157,17 +157,11 @@ async def camera_facts(connection: AsyncConnection, places: Sequence[str], since
         )
     ).subquery()
     lasts = {row[0]: row[1] for row in await connection.execute(select(last.c.camera, last.c.at))}
-    counted = (
-        select(frames.c.camera, frames.c.outcome, func.count())
-        .where(
-            frames.c.camera.in_(places),
-            or_(
-                frames.c.captured_at >= since,
-                frames.c.outcome == literal(Outcome.PENDING.value, literal_execute=True),
-            ),
-        )
-        .group_by(frames.c.camera, frames.c.outcome)
-    )
+    pending = frames.c.outcome == literal(Outcome.PENDING.value, literal_execute=True)
+    since_then = select(frames.c.camera, frames.c.outcome).where(frames.c.captured_at >= since)
+    before = select(frames.c.camera, frames.c.outcome).where(frames.c.captured_at < since, pending)
+    each = union_all(*(one.where(frames.c.camera.in_(places)) for one in (since_then, before))).subquery()
+    counted = select(each.c.camera, each.c.outcome, func.count()).group_by(each.c.camera, each.c.outcome)
     counts: dict[str, dict[str, int]] = {place: {} for place in places}
     for camera, outcome, count in await connection.execute(counted):
         counts[camera][outcome] = count

@@ -13,6 +13,8 @@ from .tally import Tally
 from .view import View
 
 Date: TypeAlias = date
+PAGE = 100
+"""Lectures of a day on one page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,17 @@ class Month:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A local date with its lectures by time; `previous` and `next` are the nearest dates that have marks."""
+    """A local date with page `page` of `pages` of its lectures, by time; `total` is how many there are.
+
+    `previous` and `next` are the nearest dates that have marks.
+    """
 
     date: date
     people: Tally
     lectures: tuple[LectureTally, ...]
+    total: int
+    page: int
+    pages: int
     previous: Date | None
     next: Date | None
 
@@ -64,15 +72,22 @@ async def month(view: View, first: date | None = None) -> Month:
     return Month(first, rows, _month(previous), _month(following))
 
 
-async def day(view: View, chosen: date) -> Day:
+async def day(view: View, chosen: date, page: int = 1) -> Day:
+    """`page` counts from 1; one past the end is the last."""
     async with view.database.read() as connection:
         tallies = await overview.tallies(connection, chosen.isoformat())
         people = await overview.days(connection, chosen, chosen)
         previous, following = await overview.neighbours(connection, chosen.isoformat())
+    lectures = lectures_of(view, chosen, tallies)
+    pages = max(1, -(-len(lectures) // PAGE))
+    page = min(max(page, 1), pages)
     return Day(
         date=chosen,
         people=Tally.of(people.get(chosen.isoformat(), {})),
-        lectures=tuple(lectures_of(view, chosen, tallies)),
+        lectures=tuple(lectures[(page - 1) * PAGE : page * PAGE]),
+        total=len(lectures),
+        page=page,
+        pages=pages,
         previous=_date(previous),
         next=_date(following),
     )

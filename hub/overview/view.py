@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,7 @@ class View:
     database: Database
     settings: Settings
     now: datetime
+    _timetables: dict[date, list[Lecture]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -30,7 +31,9 @@ class View:
 
     def timetable(self, day: date) -> list[Lecture]:
         """The lectures that the timetable gives a local date, by time."""
-        return lectures_on(day, self.settings.timetable, self.zone)
+        if day not in self._timetables:
+            self._timetables[day] = lectures_on(day, self.settings.timetable, self.zone)
+        return self._timetables[day]
 
     def cameras_in(self, room: str) -> list[str]:
         return sorted(camera.id for camera in self.settings.cameras if camera.room == room)

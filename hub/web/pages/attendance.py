@@ -8,7 +8,7 @@ from hub.overview import attendance
 from hub.overview.lectures import date_in
 from hub.web.problems import Problem
 
-from .asking import local_date, view_of
+from .asking import local_date, page_number, view_of
 from .templates import page
 
 
@@ -18,8 +18,9 @@ async def month(request: web.Request) -> web.Response:
     first = date_in(f"{asked}-01") if asked else None
     if asked and first is None:
         raise Problem(404, "there is no such month", hint="write it as 2026-11")
-    return page(request, "attendance.html", month=await attendance.month(view_of(request), first))
+    return await page(request, "attendance.html", month=await attendance.month(view_of(request), first))
 
 
 async def day(request: web.Request) -> web.Response:
-    return page(request, "day.html", day=await attendance.day(view_of(request), local_date(request, "date")))
+    found = await attendance.day(view_of(request), local_date(request, "date"), page_number(request))
+    return await page(request, "day.html", day=found)

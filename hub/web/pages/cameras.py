@@ -13,4 +13,4 @@ from .templates import page
 
 async def cameras(request: web.Request) -> web.Response:
     rows = await overview_of_cameras(view_of(request), request.app[keys.HEALTH]())
-    return page(request, "cameras.html", cameras=rows)
+    return await page(request, "cameras.html", cameras=rows)

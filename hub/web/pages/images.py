@@ -11,4 +11,4 @@ from .templates import page
 
 
 async def images(request: web.Request) -> web.Response:
-    return page(request, "images.html", shots=await last_images(view_of(request)))
+    return await page(request, "images.html", shots=await last_images(view_of(request)))

@@ -19,11 +19,11 @@ async def register(request: web.Request) -> web.Response:
     found = await overview.lecture_register(view_of(request), word(request, "lecture"), only, page_number(request))
     if found is None:
         raise Problem(404, "there is no such lecture", hint="look under Attendance, by date")
-    return page(request, "lecture.html", register=found)
+    return await page(request, "lecture.html", register=found)
 
 
 async def evidence(request: web.Request) -> web.Response:
     found = await overview.evidence(view_of(request), word(request, "lecture"), word(request, "person"))
     if found is None:
         raise Problem(404, "this person has no mark in such a lecture", hint="look under Attendance, by date")
-    return page(request, "evidence.html", evidence=found)
+    return await page(request, "evidence.html", evidence=found)

@@ -13,7 +13,7 @@ from .templates import page
 
 
 async def everybody(request: web.Request) -> web.Response:
-    return page(
+    return await page(
         request, "people.html", people=await people_page(view_of(request), search(request), page_number(request))
     )
 
@@ -22,4 +22,4 @@ async def person(request: web.Request) -> web.Response:
     found = await person_page(view_of(request), word(request, "person"))
     if found is None:
         raise Problem(404, "nobody here has this id", hint="look under People")
-    return page(request, "person.html", person=found)
+    return await page(request, "person.html", person=found)

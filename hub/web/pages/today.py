@@ -14,4 +14,4 @@ RECENT = 6
 
 
 async def today(request: web.Request) -> web.Response:
-    return page(request, "today.html", today=await overview_of_today(view_of(request)), recent=RECENT)
+    return await page(request, "today.html", today=await overview_of_today(view_of(request)), recent=RECENT)
