@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.support.filmed import filmed, filmed_once
 from tests.support.fras import School
+
+__all__ = ["filmed", "filmed_once"]
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .tables import enrolment_images, frames, marks, observations, sightings, templates
@@ -134,8 +134,9 @@ async def _rows(
     connection: AsyncConnection, query: Select[Any], order: Sequence[ColumnElement[Any]], after: Key, limit: int
 ) -> list[Row]:
     if after is not None:
+        key = [literal(value, column.type) for column, value in zip(order, after, strict=True)]
         # The first part again on its own: databases find their way into an index by it.
-        query = query.where(order[0] >= after[0], tuple_(*order) > tuple_(*after))
+        query = query.where(order[0] >= key[0], tuple_(*order) > tuple_(*key))
     found = await connection.execute(query.order_by(*order).limit(limit + 1))
     return [dict(row) for row in found.mappings()]
 
