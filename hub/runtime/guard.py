@@ -45,6 +45,8 @@ class Guard(Generic[T]):
         self._limits = limits
         self._abandoned = abandoned
         self._innocent = innocent
+        self._failing: set[str] = set()
+        """Calls that failed last: a storage that cannot put may still list."""
 
     async def call(
         self,
@@ -66,8 +68,12 @@ class Guard(Generic[T]):
                 self._abandoned.add(task)
         result = outcome[0]
         if isinstance(result, BaseException):
+            if not isinstance(result, self._innocent):
+                self._failing.add(what)
             raise self.blame(result) from None
-        self.instance.health.running()
+        self._failing.discard(what)
+        if not self._failing:
+            self.instance.health.running()
         return result
 
     async def iterate(self, what: str, items: Callable[[T], AsyncIterator[R]]) -> AsyncIterator[R]:
