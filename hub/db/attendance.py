@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date as date_type
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import delete, select, union
+from sqlalchemy import Table, bindparam, delete, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.attendance.records import Mark, Sighting, Status
@@ -16,23 +16,39 @@ from . import people
 from .tables import marks as marks_table
 from .tables import sightings as sightings_table
 
+C = TypeVar("C", Sighting, Mark)
+
 
 async def replace_day(
     connection: AsyncConnection, date: str, sightings: Sequence[Sighting], marks: Sequence[Mark]
 ) -> None:
-    """Makes these the conclusions of `date`, the school's local one in ISO form.
+    """Makes these the conclusions of `date`, the school's local one in ISO form; writes only what has changed.
 
     Those of people erased since they were computed are left out.
     """
-    await connection.execute(delete(sightings_table).where(sightings_table.c.date == date))
-    await connection.execute(delete(marks_table).where(marks_table.c.date == date))
     present = await people.existing(connection, {s.person for s in sightings} | {m.person for m in marks})
-    seen = [asdict(sighting) | {"date": date} for sighting in sightings if sighting.person in present]
-    if seen:
-        await connection.execute(sightings_table.insert(), seen)
-    marked = [asdict(mark) | {"date": date, "cameras": list(mark.cameras)} for mark in marks if mark.person in present]
-    if marked:
-        await connection.execute(marks_table.insert(), marked)
+    seen = [sighting for sighting in sightings if sighting.person in present]
+    await _change(connection, sightings_table, date, await sightings_of(connection, date), seen)
+    marked = [mark for mark in marks if mark.person in present]
+    await _change(connection, marks_table, date, await marks_of(connection, date), marked)
+
+
+async def _change(connection: AsyncConnection, table: Table, date: str, old: Sequence[C], new: Sequence[C]) -> None:
+    """Writes the difference between the conclusions there are of `date` and those there shall be."""
+    keys = [column for column in table.primary_key if column.name != "date"]
+
+    def by_key(conclusions: Sequence[C]) -> dict[tuple[object, ...], C]:
+        return {tuple(getattr(one, key.name) for key in keys): one for one in conclusions}
+
+    before, after = by_key(old), by_key(new)
+    gone = [key for key, one in before.items() if after.get(key) != one]
+    if gone:
+        this = (column == bindparam(f"old_{column.name}") for column in keys)
+        values = [{f"old_{column.name}": value for column, value in zip(keys, key, strict=True)} for key in gone]
+        await connection.execute(delete(table).where(table.c.date == date, *this), values)
+    rows = [asdict(one) | {"date": date} for key, one in after.items() if before.get(key) != one]
+    if rows:
+        await connection.execute(table.insert(), rows)
 
 
 async def days(connection: AsyncConnection) -> list[date_type]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
+from sqlalchemy import text
+
 from hub.attendance.records import Mark, Sighting, Status
 from hub.db import attendance, people
 from hub.db.engine import Database
@@ -56,3 +58,17 @@ async def test_people_erased_meanwhile_are_left_out(database: Database) -> None:
         await attendance.replace_day(connection, MONDAY, [SEEN], [PRESENT, ABSENT])
         assert await attendance.sightings_of(connection, MONDAY) == []
         assert await attendance.marks_of(connection, MONDAY) == [ABSENT]
+
+
+async def test_only_what_has_changed_is_written(database: Database) -> None:
+    async with database.write() as connection:
+        await people.add(connection, Person("1", "Ada"), Person("2", "Bob"))
+        await attendance.replace_day(connection, MONDAY, [SEEN], [PRESENT, ABSENT])
+        before = (await connection.execute(text("SELECT total_changes()"))).scalar_one()
+        await attendance.replace_day(connection, MONDAY, [SEEN], [PRESENT, ABSENT])
+        assert (await connection.execute(text("SELECT total_changes()"))).scalar_one() == before
+        later = replace(ABSENT, coverage=0.5)
+        await attendance.replace_day(connection, MONDAY, [replace(SEEN, crop=None)], [PRESENT, later])
+        assert (await connection.execute(text("SELECT total_changes()"))).scalar_one() == before + 4
+        assert await attendance.marks_of(connection, MONDAY) == [PRESENT, later]
+        assert await attendance.sightings_of(connection, MONDAY) == [replace(SEEN, crop=None)]
