@@ -24,7 +24,7 @@ logger = logging.getLogger("fras.registers")
 SETTLE = 1.0
 """Seconds between two projections, at least: facts that arrive together cost one."""
 REST = 4
-"""Times as long as a projection took nothing is projected: a large school's registers take a fifth of a core at most."""
+"""Times as long as a projection took nothing is projected: registers of a large school take a fifth of a core."""
 NOTED = "registers:noted"
 """Where the database keeps the last event of the outbox that the stored registers show."""
 EVENTS = 1000
