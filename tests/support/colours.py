@@ -1,23 +1,27 @@
 """A real, installable recogniser for tests: a face is a saturated square on a grey picture, its colour is who it is.
 
 It goes the way of every plugin (entry point, supervisor, guard), answers in milliseconds, and can be told to fail:
-a black square makes it raise, and as long as the file named by FRAS_TEST_NOT_READY exists it is not ready.
+a black square makes it raise, and as long as the file named by FRAS_TEST_NOT_READY exists it is not ready. Its options:
+`fails` is what it says instead of opening, `pause` how many seconds it takes for each call.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import numpy as np
+import voluptuous as vol
 
 from hub.plugin import (
     Box,
     Config,
     Face,
     Model,
+    NeedsHuman,
     NotReady,
     Picture,
     PluginContext,
@@ -54,11 +58,15 @@ def picture(*people: str) -> np.ndarray:
 class Colours:
     """An Embedder whose embedding is the mean colour."""
 
+    def __init__(self, pause: float = 0) -> None:
+        self._pause = pause
+
     model = Model("colours-1", 3, "cosine", threshold=0.9, single_frame=0.97, margin=0.05, min_face=40)
 
     async def analyse(self, pictures: Sequence[Picture], *, mirror: bool = False) -> list[Sight]:
         if Path(os.environ.get("FRAS_TEST_NOT_READY", "/nonexistent")).exists():
             raise NotReady("the test says so", hint="wait")
+        await asyncio.sleep(self._pause)
         return [self._sight(picture) for picture in pictures]
 
     def _sight(self, shown: Picture) -> Sight:
@@ -73,11 +81,16 @@ class Colours:
         return Sight(tuple(faces))
 
 
+CONFIG_SCHEMA = {vol.Optional("fails"): str, vol.Optional("pause"): float}
+
+
 @asynccontextmanager
 async def open_colours(config: Config, context: PluginContext) -> AsyncIterator[Colours]:
-    yield Colours()
+    if config.get("fails"):
+        raise NeedsHuman(config["fails"], hint="give it what it lacks")
+    yield Colours(config.get("pause", 0))
 
 
 @hookimpl
 def fras_plugins() -> Sequence[Spec]:
-    return [RecognizerSpec(name="colours", config_schema={}, open=open_colours)]
+    return [RecognizerSpec(name="colours", config_schema=CONFIG_SCHEMA, open=open_colours)]

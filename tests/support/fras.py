@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from PIL import Image
 from typer.testing import CliRunner
@@ -60,13 +60,13 @@ class School:
             raise result.exception
         return Answer(result.exit_code, result.stdout, result.stderr)
 
-    def spawn(self, *words: str) -> subprocess.Popen[str]:
+    def spawn(self, *words: str, stderr: int | IO[str] = subprocess.PIPE) -> subprocess.Popen[str]:
         path = os.pathsep.join([str(self.site), str(ROOT)])
         return subprocess.Popen(
             [sys.executable, "-m", "hub", *words, "-c", str(self.folder / "hub.yaml")],
             env=os.environ | {"PYTHONPATH": path},
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
         )
 
