@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
+from hub import demo
 from hub.app import Report, School, name_school, open_judge, open_storage
 from hub.crops import Crops
 from hub.inbox import Inbox, Pending, open_inbox
@@ -15,7 +16,7 @@ from hub.people import Erasure
 from hub.pipeline.backlog import Backlog
 from hub.pipeline.judge import Judge
 from hub.pipeline.pipeline import Pipeline
-from hub.plugin import Storage
+from hub.plugin import Invented, Storage
 from hub.policies import policy_for
 from hub.registers import Projector
 from hub.reloading import Changes, Slot, StorageInUse, changes
@@ -26,6 +27,10 @@ from hub.runtime.watchdog import Watchdog
 from hub.settings import CameraPart, Http, Settings, read_settings
 
 T = TypeVar("T")
+
+
+def _unsaid(message: str) -> None:
+    """Tells nobody."""
 
 
 class Works:
@@ -43,6 +48,7 @@ class Works:
         sites: Slot[str] | None,
         crops: Crops,
         served: Report,
+        report: Report,
     ) -> None:
         self.hub = hub
         self._school = school
@@ -55,6 +61,7 @@ class Works:
         self._sites = sites
         self._crops = crops
         self._served = served
+        self._report = report
 
     @property
     def whole(self) -> bool:
@@ -95,6 +102,8 @@ class Works:
                     self._judge.become(self._judges.now)
             if self._judge.model is not None:
                 self._judge.policy = await policy_for(then.database, self._judge.model, then.settings.policy)
+            if asked.sections & {"recognizer", "policy", "cameras"}:
+                await _invite(then, self._judge, self._storages.now, self._report)
             undo.pop_all()
 
     async def _exchange_slot(
@@ -125,16 +134,17 @@ class Works:
 
 
 @asynccontextmanager
-async def open_works(school: School, served: Report | None = None) -> AsyncIterator[Works]:
+async def open_works(school: School, served: Report | None = None, report: Report = _unsaid) -> AsyncIterator[Works]:
     """Everything that `fras run` runs; the school must be opened with `own`.
 
-    With `served` the web site too, whose address it is told.
+    With `served` the web site too, whose address it is told; `report` is told what a slow step is doing.
     """
     clock = school.clock
     async with AsyncExitStack() as stack:
         stack.enter_context(Watchdog(lambda: school.catalog.modules))
         judges = await stack.enter_async_context(Slot(partial(open_judge, school)))
         storages = await stack.enter_async_context(Slot(partial(open_storage, school)))
+        await _invite(school, judges.now, storages.now, report)
         inbox = await stack.enter_async_context(
             open_inbox(school.database, school.paths.data / "inbox", clock, time_zone=school.zone)
         )
@@ -144,7 +154,9 @@ async def open_works(school: School, served: Report | None = None) -> AsyncItera
         crops = Crops(school.database, storage, clock, school.settings.keep.crops)
         projector = Projector(school.registers, clock)
         backlog: Backlog[Pending] = Backlog()
-        pipeline = Pipeline(inbox, backlog, judges.now, crops, threads, clock, projector.concluded)
+        pipeline = Pipeline(
+            inbox, backlog, judges.now, crops, threads, clock, projector.concluded, partial(_drawn, school)
+        )
         erasure = Erasure(school.database, storage, crops, clock)
         hub = Hub(school.database, inbox, backlog, pipeline, projector, crops, erasure, clock)
         await stack.enter_async_context(running(hub))
@@ -155,7 +167,7 @@ async def open_works(school: School, served: Report | None = None) -> AsyncItera
             sites = await stack.enter_async_context(Slot(partial(_site, school, school.settings.http, storages)))
             served(sites.now)
         works = Works(
-            school, hub, inbox, pipeline, projector, judges, storages, sites, crops, served or (lambda address: None)
+            school, hub, inbox, pipeline, projector, judges, storages, sites, crops, served or _unsaid, report
         )
         for camera in school.settings.cameras:
             works.start_camera(camera)
@@ -163,9 +175,9 @@ async def open_works(school: School, served: Report | None = None) -> AsyncItera
 
 
 @asynccontextmanager
-async def open_hub(school: School, served: Report | None = None) -> AsyncIterator[Hub]:
+async def open_hub(school: School, served: Report | None = None, report: Report = _unsaid) -> AsyncIterator[Hub]:
     """The running hub for those who will not exchange any of it."""
-    async with open_works(school, served) as works:
+    async with open_works(school, served, report) as works:
         yield works.hub
 
 
@@ -185,6 +197,26 @@ async def _site(school: School, http: Http, storages: Slot[Storage]) -> AsyncIte
     )
     async with serving(app, http.host, http.port) as address:
         yield address
+
+
+def _cast(school: School, camera: CameraPart) -> Invented | None:
+    return school.catalog.spec("camera", camera.platform).invented
+
+
+def _drawn(school: School, camera: str) -> bool:
+    """Whether this is a demo camera, whose people are invented."""
+    return any(part.id == camera and _cast(school, part) for part in school.settings.cameras)
+
+
+async def _invite(school: School, judge: Judge, storage: Storage, report: Report) -> None:
+    """Enrols the people whom the school's demo cameras show, and lets these cameras see them."""
+    casts = {camera.platform: cast for camera in school.settings.cameras if (cast := _cast(school, camera))}
+    embedder = judge.embedder
+    if not casts or embedder is None:
+        return
+    policy = await policy_for(school.database, embedder.model, school.settings.policy)
+    await demo.seed(school.database, embedder, storage, policy, school.clock, casts.values(), report)
+    judge.invented = await demo.scope(school.database, embedder, policy, school.clock)
 
 
 async def _stop_cameras(school: School) -> None:

@@ -90,7 +90,7 @@ async def _until_changed(where: Paths, control: Control, request: Request | None
         console.say(f"FRAS {__version__} · {school.settings.school.name} · data in {where.data}")
         console.say(await _summary(school))
         try:
-            async with open_works(school, _served) as works, control.listening(where.data):
+            async with open_works(school, _served, console.say) as works, control.listening(where.data):
                 console.say("running; Ctrl-C stops, fras reload applies a changed hub.yaml")
                 systemd.notify(systemd.READY, systemd.status("running"))
                 if request is not None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from hub.db import consent, templates
 from hub.db.engine import Database
 from hub.plugin import Candidate, Clock
-from hub.recognition.consent import Consent, next_change, standing
+from hub.recognition.consent import Consent, invented, next_change, standing
 from hub.recognition.gallery import NumpyGallery
 
 FRESH = 0.5
@@ -23,10 +23,12 @@ class GalleryKeeper:
     """Loads the templates of people whose consent stands, again whenever the database's gallery version moves.
 
     Consent is judged at every load, and an expiry forces one: nobody is recognised on a lapsed grant.
+    Of real people, or of those `invented` for the demo: never of both.
     """
 
-    def __init__(self, database: Database, model_id: str, metric: str, clock: Clock) -> None:
+    def __init__(self, database: Database, model_id: str, metric: str, clock: Clock, *, invented: bool = False) -> None:
         self.model_id = model_id
+        self._invented = invented
         self._database = database
         self._metric = metric
         self._clock = clock
@@ -61,7 +63,11 @@ class GalleryKeeper:
                 return
             events = await consent.by_person(connection)
             people, matrix = await templates.all(connection, self.model_id)
-        granted = {person for person, said in events.items() if standing(said, now) is Consent.GRANTED}
+        granted = {
+            person
+            for person, said in events.items()
+            if invented(said) is self._invented and standing(said, now) is Consent.GRANTED
+        }
         keep = [row for row, person in enumerate(people) if person in granted]
         self._gallery = NumpyGallery([people[row] for row in keep], matrix[keep], self._metric, version)
         self._consenting = frozenset(granted)

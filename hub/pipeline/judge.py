@@ -13,6 +13,7 @@ from hub.plugin import (
     Candidate,
     Embedder,
     Face,
+    IdentifiedFace,
     Identifier,
     Model,
     NotReady,
@@ -45,43 +46,73 @@ class Judged:
     faces: tuple[JudgedFace, ...]
     too_small: int
     model_id: str
+    policy_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whom a picture may show, and how close they have to be."""
+
+    gallery: GalleryKeeper
+    policy: Policy
 
 
 class Judge:
-    """Decides who is in a picture, in the same way whichever recogniser looks."""
+    """Decides who is in a picture, in the same way whichever recogniser looks.
 
-    def __init__(self, recogniser: Embedder | Identifier, gallery: GalleryKeeper, policy: Policy) -> None:
+    Pictures that are invented are judged in a scope of their own, without which everybody in them is unknown: nobody
+    real is found in them, and nobody invented elsewhere.
+    """
+
+    def __init__(
+        self,
+        recogniser: Embedder | Identifier,
+        gallery: GalleryKeeper,
+        policy: Policy,
+        invented: Scope | None = None,
+    ) -> None:
         self._recogniser = recogniser
         self._gallery = gallery
         self.policy = policy
+        self.invented = invented
 
     def become(self, other: Judge) -> None:
         """Decides as `other` from now on; only while nothing is being judged."""
         self._recogniser, self._gallery, self.policy = other._recogniser, other._gallery, other.policy
+        self.invented = other.invented
+
+    @property
+    def embedder(self) -> Embedder | None:
+        """None for a recogniser that keeps its own gallery."""
+        return self._recogniser if isinstance(self._recogniser, Embedder) else None
 
     @property
     def model(self) -> Model | None:
-        """What an embedder's embeddings mean; None for a recogniser that keeps its own gallery."""
-        return self._recogniser.model if isinstance(self._recogniser, Embedder) else None
+        """What an embedder's embeddings mean; None without one."""
+        return self.embedder.model if self.embedder else None
 
     @property
     def model_id(self) -> str:
         return self._gallery.model_id
 
-    async def judge(self, pictures: Sequence[Picture]) -> list[Judged]:
-        """A verdict for each picture, in order. Raises PluginError when the recogniser cannot work now."""
+    async def judge(self, pictures: Sequence[Picture], invented: Sequence[bool] = ()) -> list[Judged]:
+        """A verdict for each picture, in order; `invented` says which are (none, when it is left out).
+
+        Raises PluginError when the recogniser cannot work now.
+        """
         if not pictures:
             return []
+        drawn = invented or [False] * len(pictures)
         if isinstance(self._recogniser, Embedder):
             sights = await self._recogniser.analyse(pictures, mirror=self._recogniser.model.mirror_probes)
             self._refuse_another_model(self._recogniser.model)
             faces = [sight.faces for sight in sights]
-            return await self._decide(faces, [sight.too_small for sight in sights])
-        return await self._identify(self._recogniser, pictures)
+            return await self._decide(faces, [sight.too_small for sight in sights], drawn)
+        return await self._identify(self._recogniser, pictures, drawn)
 
-    async def judge_faces(self, faces: Sequence[Face]) -> Judged:
+    async def judge_faces(self, faces: Sequence[Face], invented: bool = False) -> Judged:
         """The verdict on faces that a camera embedded itself, with this judge's model."""
-        return (await self._decide([faces], [0]))[0]
+        return (await self._decide([faces], [0], [invented]))[0]
 
     async def able(self) -> bool:
         """Whether the recogniser works at all, tried on a grey picture."""
@@ -109,34 +140,50 @@ class Judge:
                 hint="start fras run again, and enrol everybody for it",
             )
 
-    async def _decide(self, pictures: Sequence[Sequence[Face]], too_small: Sequence[int]) -> list[Judged]:
-        probes = [face.embedding for faces in pictures for face in faces]
-        found = await self._gallery.search(np.stack(probes), CANDIDATES) if probes else []
-        remaining = iter(found)
-        verdicts = []
-        for faces, small in zip(pictures, too_small, strict=True):
-            near = [next(remaining) for _ in faces]
-            decisions = self.policy.decide(near, [face.quality for face in faces])
-            judged = tuple(
-                JudgedFace(face.box, face.score, face.quality, decision)
-                for face, decision in zip(faces, decisions, strict=True)
-            )
-            verdicts.append(Judged(judged, small, self.model_id))
-        return verdicts
+    def _scope(self, invented: bool) -> Scope | None:
+        return self.invented if invented else Scope(self._gallery, self.policy)
 
-    async def _identify(self, identifier: Identifier, pictures: Sequence[Picture]) -> list[Judged]:
-        found = await identifier.identify(pictures)
-        consenting = await self._gallery.consenting()
+    async def _decide(
+        self, pictures: Sequence[Sequence[Face]], too_small: Sequence[int], invented: Sequence[bool]
+    ) -> list[Judged]:
+        near: dict[tuple[int, int], list[Candidate]] = {}
+        for kind in set(invented):
+            keys = [(p, f) for p, faces in enumerate(pictures) if invented[p] is kind for f in range(len(faces))]
+            scope = self._scope(kind)
+            if keys and scope is not None:
+                probes = np.stack([pictures[p][f].embedding for p, f in keys])
+                near |= zip(keys, await scope.gallery.search(probes, CANDIDATES), strict=True)
+        return [
+            self._judged(faces, [near.get((p, f), []) for f in range(len(faces))], small, drawn)
+            for p, (faces, small, drawn) in enumerate(zip(pictures, too_small, invented, strict=True))
+        ]
+
+    async def _identify(
+        self, identifier: Identifier, pictures: Sequence[Picture], invented: Sequence[bool]
+    ) -> list[Judged]:
         verdicts = []
-        for faces in found:
-            near: list[list[Candidate]] = [
+        for faces, drawn in zip(await identifier.identify(pictures), invented, strict=True):
+            scope = self._scope(drawn)
+            consenting = await scope.gallery.consenting() if scope else frozenset[str]()
+            near = [
                 [candidate for candidate in face.candidates if candidate.person in consenting][:CANDIDATES]
                 for face in faces
             ]
-            decisions = self.policy.decide(near, [face.quality for face in faces])
-            judged = tuple(
-                JudgedFace(face.box, face.score, face.quality, decision)
-                for face, decision in zip(faces, decisions, strict=True)
-            )
-            verdicts.append(Judged(judged, 0, self.model_id))
+            verdicts.append(self._judged(faces, near, 0, drawn))
         return verdicts
+
+    def _judged(
+        self,
+        faces: Sequence[Face | IdentifiedFace],
+        near: Sequence[Sequence[Candidate]],
+        too_small: int,
+        invented: bool,
+    ) -> Judged:
+        scope = self._scope(invented)
+        policy = scope.policy if scope else self.policy
+        decisions = policy.decide(near, [face.quality for face in faces])
+        judged = tuple(
+            JudgedFace(face.box, face.score, face.quality, decision)
+            for face, decision in zip(faces, decisions, strict=True)
+        )
+        return Judged(judged, too_small, self.model_id, policy.version)

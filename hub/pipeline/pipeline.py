@@ -59,8 +59,9 @@ class Pipeline:
         threads: DaemonPool,
         clock: Clock,
         concluded: Callable[[], None],
+        invented: Callable[[str], bool] = lambda camera: False,
     ) -> None:
-        """`concluded` is called whenever outcomes have been stored."""
+        """`concluded` is called whenever outcomes have been stored; `invented` says which cameras' pictures are."""
         self._inbox = inbox
         self._backlog = backlog
         self._judge = judge
@@ -68,6 +69,7 @@ class Pipeline:
         self._threads = threads
         self._clock = clock
         self._concluded = concluded
+        self._invented = invented
         self.concluded_frames = 0
         """Since the start; superseded frames do not count."""
         self._failures: Counter[str] = Counter()
@@ -146,18 +148,20 @@ class Pipeline:
 
     async def _look(self, frames: Sequence[Pending]) -> list[_Seen]:
         contents = await asyncio.gather(*(self._read(frame) for frame in frames))
+        drawn = [self._invented(frame.camera) for frame in frames]
+        pictures = [(content, d) for content, d in zip(contents, drawn, strict=True) if isinstance(content, Picture)]
         try:
-            verdicts = iter(await self._judge.judge([content for content in contents if isinstance(content, Picture)]))
+            verdicts = iter(await self._judge.judge([picture for picture, _ in pictures], [d for _, d in pictures]))
         except PluginFault as fault:
             raise _Provoked(fault.message) from fault
         seen = []
-        for frame, content in zip(frames, contents, strict=True):
+        for frame, content, is_drawn in zip(frames, contents, drawn, strict=True):
             if isinstance(content, str):
                 seen.append(_Seen(frame, None, content))
             elif isinstance(content, Picture):
                 seen.append(_Seen(frame, content, next(verdicts)))
             else:
-                seen.append(_Seen(frame, None, await self._judge.judge_faces(content)))
+                seen.append(_Seen(frame, None, await self._judge.judge_faces(content, is_drawn)))
         return seen
 
     async def _read(self, frame: Pending) -> Picture | tuple[Face, ...] | str:
@@ -217,6 +221,6 @@ class Pipeline:
             threshold=decision.threshold,
             alone=decision.alone,
             model_id=judged.model_id,
-            policy_version=self._judge.policy.version,
+            policy_version=judged.policy_version,
             crop=crop,
         )

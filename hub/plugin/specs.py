@@ -47,8 +47,23 @@ class PluginSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Invented:
+    """People who exist only in the pictures of a platform's cameras.
+
+    `portraits` is a folder as `fras enroll` reads it, with a people.csv; `refused` are those of its ids who refuse.
+    """
+
+    portraits: Path
+    refused: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CameraSpec(PluginSpec):
+    """A camera whose pictures are `invented`, people included, shows these people and nobody real: the hub enrols
+    them at start, recognises them on such cameras alone, and on such cameras nobody else."""
+
     open: Callable[[Config, PluginContext], AbstractAsyncContextManager[Camera]]
+    invented: Invented | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,6 +82,22 @@ def calibrate(
     return Calibration(thresholds, measured, len(people), trials, fpir, genuine, fnir, outliers, note)
 
 
+def halfway(embeddings: Mapping[str, npt.NDArray[Any]], metric: str, model: Thresholds) -> Thresholds:
+    """Thresholds halfway between each person's farthest image and anybody's nearest other person.
+
+    For people chosen to be far apart, as the demo's are; `model`'s where these are not.
+    """
+    people = {person: np.asarray(images) for person, images in sorted(embeddings.items()) if len(images)}
+    if len(people) < 2:
+        return model
+    rivals, _, own = _searches(people, metric, model.threshold)
+    nearest, farthest = float(rivals.max()), float(np.nanmin(own, initial=np.inf))
+    if not nearest < farthest < np.inf:
+        return model
+    threshold = round((nearest + farthest) / 2, DECIMALS)
+    return Thresholds(threshold, threshold, min(model.margin, round(farthest - nearest, DECIMALS)))
+
+
 def _searches(people: Mapping[str, npt.NDArray[Any]], metric: str, threshold: float) -> tuple[Scores, Scores, Scores]:
     """For each image that is no outlier: the best and second-best score to other people's templates (−inf where
     there is no second), and that to the mean of its person's other images (nan where there is none)."""

@@ -18,6 +18,10 @@ class Consent(StrEnum):
 OBJECTIONS = (Consent.REFUSED, Consent.WITHDRAWN)
 
 
+INVENTED = "demo"
+"""Signs for people who exist only in pictures that were drawn for the demo; nobody else may."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConsentEvent:
     """Somebody signed something. `at` and `expires_at` are UTC; `order` breaks ties by arrival."""
@@ -55,6 +59,11 @@ def standing(events: Iterable[ConsentEvent], now: datetime) -> Consent:
         for event in latest.values()
     )
     return Consent.GRANTED if granted else Consent.PENDING
+
+
+def invented(events: Iterable[ConsentEvent]) -> bool:
+    """Whether these are the events of somebody invented: recognised on demo cameras, and on no other."""
+    return any(event.signer == INVENTED for event in events)
 
 
 def next_change(events: Iterable[ConsentEvent], now: datetime) -> datetime | None:
