@@ -147,7 +147,8 @@ def _number(headers: FrameHeaders, image: bytes) -> tuple[int, int]:
     numbered = headers.frame_epoch is not None, headers.frame_seq is not None
     if any(numbered):
         if not all(numbered) or headers.idempotency_key is not None:
-            raise Problem(400, "a frame is named by both Frame-Epoch and Frame-Seq, or by Idempotency-Key alone")
+            detail = "a frame is named by both Frame-Epoch and Frame-Seq, or by Idempotency-Key alone"
+            raise Problem(400, detail, hint="send one or the other, or neither")
         return headers.frame_epoch or 0, headers.frame_seq or 0
     if headers.idempotency_key is not None:
         name = b"key " + headers.idempotency_key.encode()

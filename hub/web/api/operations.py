@@ -109,10 +109,9 @@ class Operation:
             elif request.query:
                 raise Unfit("this address takes no query parameters")
             if self.headers:
-                names = {part.name.lower(): part.name for part in shapes.members(self.headers)}
-                pairs = [(names[key], value) for name, value in request.headers.items()
-                         if (key := name.lower().replace("-", "_")) in names]  # fmt: skip
-                given["headers"] = parse(self.headers, pairs, what="header")
+                names = {header_name(part).lower(): header_name(part) for part in shapes.members(self.headers)}
+                own = [(names[name.lower()], text) for name, text in request.headers.items() if name.lower() in names]
+                given["headers"] = parse(self.headers, own, what="header", called=header_name)
         except Unfit as problem:
             raise Problem(400, str(problem), hint=f"see {PREFIX}/openapi.json") from None
         found = await self.handler(request, **given)

@@ -177,9 +177,15 @@ def member_schema(part: Member, components: dict[str, Any]) -> dict[str, Any]:
 # --- parsing ----------------------------------------------------------------------------------------------------
 
 
-def parse(shape: Callable[..., T], given: Iterable[tuple[str, str]], *, what: str) -> T:
-    """A dataclass from names and texts of a request. `what` they are is for messages. Raises Unfit."""
-    parts = {part.name: part for part in members(shape)}
+def parse(
+    shape: Callable[..., T],
+    given: Iterable[tuple[str, str]],
+    *,
+    what: str,
+    called: Callable[[Member], str] = lambda part: part.name,
+) -> T:
+    """A dataclass from names and texts of a request: `what` they are, and what each is `called`. Raises Unfit."""
+    parts = {called(part): part for part in members(shape)}
     values: dict[str, Any] = {}
     for name, text in given:
         if name not in parts:
@@ -192,7 +198,7 @@ def parse(shape: Callable[..., T], given: Iterable[tuple[str, str]], *, what: st
             values[part.field] = read(part, text)
         except Unfit as problem:
             raise Unfit(f"the {what} {name} is {problem}") from None
-    missing = [part.name for part in parts.values() if part.required and part.field not in values]
+    missing = [name for name, part in parts.items() if part.required and part.field not in values]
     if missing:
         raise Unfit(f"the {what} {missing[0]} is missing")
     return shape(**values)
