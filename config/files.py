@@ -32,15 +32,20 @@ class Source:
 
     @classmethod
     def first(cls, path: Path) -> Source:
-        return cls(path, path.name, (path.resolve(),))
+        return cls(path, path.name, (_real(path),))
 
     def beside(self, name: str) -> Source:
         """Another file, `name` being relative to this one's folder; raises ValueError or OSError."""
         path = self.path.parent / name
-        return Source(path, os.path.normpath(Path(self.name).parent / name), (*self.includes, path.resolve()))
+        return Source(path, os.path.normpath(Path(self.name).parent / name), (*self.includes, _real(path)))
 
     def place(self, node: yaml.Node) -> Place:
         return Place(self.name, node.start_mark.line + 1)
+
+
+def _real(path: Path) -> Path:
+    """Without links; where they lead in a circle, reading says so."""
+    return Path(os.path.realpath(path))
 
 
 def nodes(source: Source, *, private: bool = False) -> yaml.Node:

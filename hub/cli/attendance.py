@@ -26,6 +26,9 @@ class Format(StrEnum):
     JSON = "json"
 
 
+YEARS = (1970, 2999)
+"""A day outside has no midnight in every zone, or is a slip of the pen."""
+
 COLOURS = {"present": "green", "late": "yellow", "absent": "red", "open": "dim", "not observed": "magenta"}
 
 
@@ -59,9 +62,12 @@ async def _attendance(where: Paths, day: str, lecture: str | None, form: Format,
 
 def _date(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
+        if not YEARS[0] <= day.year <= YEARS[1]:
+            raise ValueError
     except ValueError:
         raise Failure(f"--date {text!r} is not a date", hint="write it as 2026-11-22 or 'today'") from None
+    return day
 
 
 def _print(found: list[Line], form: Format, output: Path | None, day: str) -> None:
