@@ -55,7 +55,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class CameraFacts:
-    """What the ledger knows of a camera. `last_frame` by capture, UTC; counts are of the time asked for and what waits."""
+    """What the ledger knows of a camera. `last_frame` by capture, UTC; counts: in the time asked for, or waiting."""
 
     last_frame: datetime | None
     frames: int
