@@ -103,6 +103,8 @@ def _known(request: web.Request, answer: web.HTTPException) -> Problem:
     """What aiohttp itself refuses, in our words."""
     allowed = {name: answer.headers[name] for name in ("Allow",) if name in answer.headers}
     match answer.status:
+        case 404 if request.path.startswith(API):
+            return Problem(404, "the API has no such address", hint="/api/v1/openapi.json lists them")
         case 404:
             return Problem(404, "there is nothing at this address", hint="start again at /")
         case 405:

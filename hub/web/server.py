@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
@@ -24,6 +25,18 @@ from .security import add_headers, known_host, own_pages
 
 STOP_WITHIN = 0.5
 """Seconds that answers under way get when the hub stops."""
+
+
+def _in_a_line(record: logging.LogRecord) -> bool:
+    """What aiohttp says of requests that are no HTTP: without their content, which a traceback quotes."""
+    if record.exc_info and (fault := record.exc_info[1]) is not None:
+        record.msg, record.args = "%s: %s", (record.getMessage(), type(fault).__name__)
+        record.exc_info = None
+    return True
+
+
+logger = logging.getLogger("fras.web.http")
+logger.addFilter(_in_a_line)
 
 
 def guarded() -> web.Application:
@@ -69,7 +82,7 @@ async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[s
             f"the panel has no accounts yet and may not listen at {host}, where others can reach it",
             hint="set http: host: 127.0.0.1 in hub.yaml; from elsewhere use an ssh tunnel",
         )
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=STOP_WITHIN)
+    runner = web.AppRunner(app, access_log=None, logger=logger, handle_signals=False, shutdown_timeout=STOP_WITHIN)
     await runner.setup()
     try:
         await _listen(runner, host, port)

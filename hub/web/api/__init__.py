@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from hub.web.problems import Problem
-
 from . import attendance, events, frames, people, sightings, state
 from .openapi import document
 from .operations import PREFIX, Operation, Raw, json_response
@@ -46,13 +44,9 @@ def add_to(app: web.Application) -> None:
     async def openapi(request: web.Request) -> web.Response:
         return json_response(request, described)
 
-    async def unknown(request: web.Request) -> web.Response:
-        raise Problem(404, "the API has no such address", hint=f"{PREFIX}/openapi.json lists them")
-
     for operation in OPERATIONS:
         if operation.method == "GET" and operation.gives is None:
             app.router.add_get(PREFIX + operation.path, operation.respond)
         else:
             app.router.add_route(operation.method, PREFIX + operation.path, operation.respond)
     app.router.add_get(f"{PREFIX}/openapi.json", openapi)
-    app.router.add_get("/api/{rest:.*}", unknown)

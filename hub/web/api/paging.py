@@ -23,7 +23,7 @@ class Paged:
     """What every list takes."""
 
     limit: Annotated[int, Between(1, 500), "How many items at most."] = 100
-    after: Annotated[str | None, Text(600), "`next` of the page before."] = None
+    after: Annotated[str | None, Text(600, r"[A-Za-z0-9_-]+"), "`next` of the page before."] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,10 +118,9 @@ def to_json(value: Any) -> bytes:
 
 
 def schema(shape: Any, components: dict[str, Any]) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a type; dataclasses and enums are collected in `components` and referred to."""
+    """The JSON Schema (2020-12) of a type; dataclasses are collected in `components` by name and referred to."""
     if isinstance(shape, type) and issubclass(shape, StrEnum):
-        components[shape.__name__] = {"type": "string", "enum": [str(member) for member in shape]}
-        return {"$ref": f"#/components/schemas/{shape.__name__}"}
+        return {"type": "string", "enum": [str(member) for member in shape]}
     if get_origin(shape) is tuple:
         return {"type": "array", "items": schema(get_args(shape)[0], components)}
     if get_origin(shape) is Mapping or get_origin(shape) is dict:

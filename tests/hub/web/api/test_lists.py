@@ -137,7 +137,7 @@ async def test_what_is_not_there_is_a_problem(site: Site, path: str) -> None:
         ("people?limit=0", "the query parameter limit is not a whole number from 1 to 500"),
         ("people?clas=7", "there is no query parameter 'clas'; do you mean class?"),
         ("health?x=1", "this address takes no query parameters"),
-        ("people?after=%F0%9F", "after is"),
+        ("people?after=%F0%9F", "the query parameter after is not as it should be: `next` of the page before."),
         ("people?after=WzFd", "after is not a page's `next`"),
         ("people?after=bm8", "after is not a page's `next`"),
         ("observations?after=WyJhIl0", "after is not a page's `next`"),
