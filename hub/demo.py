@@ -37,7 +37,7 @@ async def seed(
     if not pupils:
         return
     async with database.read() as connection:
-        entered = any(invented(events) for events in (await consent.by_person(connection)).values())
+        entered = bool(await consent.invented(connection))
     if not entered:
         for refuses in (False, True):
             signature = Signature(Consent.REFUSED if refuses else Consent.GRANTED, INVENTED, NOTICE)
@@ -57,10 +57,10 @@ async def scope(database: Database, embedder: Embedder, policy: Policy, clock: C
     """
     model = embedder.model
     async with database.read() as connection:
-        said = await consent.by_person(connection)
-        embeddings = await enrolments.accepted(connection, model.id)
-    drawn = {person: vectors for person, vectors in embeddings.items() if invented(said.get(person, ()))}
-    thresholds = halfway(drawn, model.metric, policy.thresholds)
+        drawn = await consent.invented(connection)
+        accepted = await enrolments.accepted(connection, model.id)
+    embeddings = {person: vectors for person, vectors in accepted.items() if person in drawn}
+    thresholds = halfway(embeddings, model.metric, policy.thresholds)
     gallery = GalleryKeeper(database, model.id, model.metric, clock, invented=True)
     return Scope(gallery, replace(policy, thresholds=thresholds))
 

@@ -25,6 +25,7 @@ from hub.cli.ending import Ending
 from hub.db.people import is_text
 from hub.failure import Failure
 from hub.plugin import PluginError
+from hub.recognition.consent import INVENTED
 
 ConfigOption = Annotated[Path, typer.Option("-c", "--config", help="The configuration file.", show_default="hub.yaml")]
 DataOption = Annotated[
@@ -46,6 +47,8 @@ def signer(value: str | None) -> str | None:
     """Checks who signed."""
     if value is not None and not value.strip():
         raise typer.BadParameter("consent is somebody's signature: name who signed")
+    if value is not None and value.strip() == INVENTED:
+        raise typer.BadParameter(f"{INVENTED!r} signs for the demo's rendered people only: name who signed")
     return words(value)
 
 

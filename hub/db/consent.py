@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Select, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.recognition.consent import Consent, ConsentEvent, standing
+from hub.recognition.consent import INVENTED, Consent, ConsentEvent, standing
 
 from . import gallery
 from .tables import consent_events as table
@@ -44,6 +44,12 @@ async def events(connection: AsyncConnection, person: str | None = None) -> list
     if person is not None:
         query = query.where(table.c.person == person)
     return await _events(connection, query)
+
+
+async def invented(connection: AsyncConnection) -> frozenset[str]:
+    """Everybody who was invented for the demo."""
+    query = select(table.c.person).where(table.c.signer == INVENTED).distinct()
+    return frozenset((await connection.execute(query)).scalars())
 
 
 async def by_person(connection: AsyncConnection, persons: Iterable[str] | None = None) -> dict[str, list[ConsentEvent]]:
