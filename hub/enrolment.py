@@ -309,11 +309,11 @@ class Enrolment:
 
     async def _store(self, person: str, rows: Sequence[EnrolmentImage], made: Template | None) -> bool:
         """Writes a person's portraits and template, unless consent has ceased to stand meanwhile: then nothing."""
-        model_id = self._embedder.model.id
+        model_id, now = self._embedder.model.id, self._clock.now()
         async with self._database.write() as connection:
-            if not await consent.granted(connection, [person], self._clock.now()):
+            if not await consent.granted(connection, [person], now):
                 return False
-            await enrolments.record(connection, *rows)
+            await enrolments.record(connection, *rows, at=now)
             if made is None:
                 await templates.remove(connection, person, model_id)
             else:

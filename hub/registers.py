@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from hub.attendance.records import Rules, Span
 from hub.attendance.register import Register, conclusions, facts_of, register
 from hub.attendance.roster import Person
 from hub.attendance.timetable import Entry
-from hub.db import attendance, consent, ledger, observations, outbox, people, templates
+from hub.db import attendance, consent, enrolments, ledger, observations, outbox, people, templates
 from hub.db import settings as stored
 from hub.db.engine import Database
 from hub.failure import Failure
@@ -65,14 +67,9 @@ class Registers:
         now = self._clock.now()
         reach = facts_of(day, self._timetable, self._zone, self._rules)
         async with self._database.read() as connection:
-            said = await consent.by_person(connection)
-            enrolled = await templates.holders(connection)
+            recognisable = await self._recognisable(connection, reach, now)
             roll = [
-                Person(
-                    person.id,
-                    person.class_name or "",
-                    person.id in enrolled and standing(said.get(person.id, ()), now) is Consent.GRANTED,
-                )
+                Person(person.id, person.class_name or "", person.id in recognisable)
                 for person in await people.all(connection)
             ]
             seen = await observations.between(connection, reach.start, reach.end)
@@ -93,6 +90,21 @@ class Registers:
             self._rules,
             now,
         )
+
+    async def _recognisable(self, connection: AsyncConnection, reach: Span, now: datetime) -> set[str]:
+        """Whom the gallery held, by consent that stands, when the first of the frames in `reach` was recognised.
+
+        Whoever was enrolled later was not looked for, and must not be called absent.
+        """
+        said = await consent.by_person(connection)
+        since = await enrolments.since(connection)
+        first = await ledger.first_conclusion(connection, tuple(self._rooms), reach.start, reach.end)
+        return {
+            person
+            for person in await templates.holders(connection)
+            if standing(said.get(person, ()), now) is Consent.GRANTED
+            and (first is None or person not in since or since[person] <= first)
+        }
 
     def days_of(self, moment: datetime) -> set[date]:
         """The days whose registers a fact of this moment (UTC) belongs to: lectures reach across midnight."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import uuid6
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .dialects import insert
@@ -59,10 +60,11 @@ async def kept_crops(connection: AsyncConnection, keys: Sequence[str]) -> set[st
     return kept
 
 
-async def record(connection: AsyncConnection, *images: EnrolmentImage) -> None:
+async def record(connection: AsyncConnection, *images: EnrolmentImage, at: datetime) -> None:
     """Stores what became of photographs; a later judgement of the same one by the same model replaces the earlier."""
     for start in range(0, len(images), BATCH):
-        statement = insert(connection, table).values([_row(image) for image in images[start : start + BATCH]])
+        rows = [_row(image) | {"created_at": at} for image in images[start : start + BATCH]]
+        statement = insert(connection, table).values(rows)
         new = statement.excluded
         changing = ("state", "reason", "quality", "embedding", "crop_key", "created_at")
         await connection.execute(
@@ -103,6 +105,12 @@ async def accepted(connection: AsyncConnection, model_id: str) -> dict[str, npt.
     for row in await connection.execute(query):
         vectors.setdefault(row.person, []).append(row.embedding)
     return {person: np.stack(rows) for person, rows in vectors.items()}
+
+
+async def since(connection: AsyncConnection) -> dict[str, datetime]:
+    """From when on each person could be recognised: the first of their photographs that serve now was judged."""
+    query = select(table.c.person, func.min(table.c.created_at)).where(table.c.embedding.is_not(None))
+    return {row[0]: row[1] for row in await connection.execute(query.group_by(table.c.person))}
 
 
 async def holders(connection: AsyncConnection) -> frozenset[str]:

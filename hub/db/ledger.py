@@ -232,6 +232,16 @@ async def signals(connection: AsyncConnection, camera: str, start: datetime, end
     return list((await connection.execute(select(both.c.at).order_by(both.c.at))).scalars())
 
 
+async def first_conclusion(
+    connection: AsyncConnection, cameras: Sequence[str], start: datetime, end: datetime
+) -> datetime | None:
+    """When the first of the frames that these cameras captured in [start, end] was concluded, if any was."""
+    within = frames.c.captured_at.between(start, end)
+    query = select(func.min(frames.c.concluded_at)).where(frames.c.camera.in_(cameras), within)
+    first: datetime | None = (await connection.execute(query)).scalar()
+    return first
+
+
 async def outcomes(connection: AsyncConnection) -> dict[Outcome, int]:
     """How many frames came to which end."""
     query = select(frames.c.outcome, func.count()).group_by(frames.c.outcome)

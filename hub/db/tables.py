@@ -96,7 +96,7 @@ enrolment_images = Table(
     Column("quality", JSON),
     Column("embedding", Float32Vector),
     Column("crop_key", String),
-    Column("created_at", UtcDateTime, default=_now, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
     UniqueConstraint("person", "source_sha256", "model_id"),
 )
 

@@ -228,6 +228,7 @@ class Slow(colours.Colours):
     """Lets something happen while it looks."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.meanwhile: Any = None
 
     async def analyse(self, pictures: Sequence[Picture], *, mirror: bool = False) -> list[Sight]:

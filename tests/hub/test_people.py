@@ -23,7 +23,7 @@ async def portrait(parts: Services, person: str, sha: str = "a") -> str:
     await parts.storage.put(key, b"jpeg")
     async with parts.database.write() as connection:
         image = EnrolmentImage(person, sha * 64, "colours-1", State.ACCEPTED, crop_key=key)
-        await enrolments.record(connection, image)
+        await enrolments.record(connection, image, at=parts.clock.now())
     return key
 
 

@@ -16,7 +16,7 @@ from hub.policies import FACING, SHARP, enrolment_policy, policy_for
 from hub.recognition.policy import Gates, Thresholds
 from hub.settings import PolicySettings
 from tests.support.faces import images
-from tests.support.facts import url_of
+from tests.support.facts import START, url_of
 
 MODEL = Model("m", 64, "cosine", threshold=0.5, single_frame=0.6, margin=0.05, min_face=40)
 OTHER = Model("n", 64, "cosine", threshold=0.5, single_frame=0.6, margin=0.05, min_face=40)
@@ -32,6 +32,7 @@ async def enrol(database: object, count: int, each: int = 3) -> None:
                     EnrolmentImage(f"p{number}", f"{number}-{row}", "m", State.ACCEPTED, embedding=vector)
                     for row, vector in enumerate(images(number, each))
                 ),
+                at=START,
             )
 
 

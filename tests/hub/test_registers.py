@@ -15,16 +15,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hub.attendance.marks import BY_HAND
 from hub.attendance.records import Rules
 from hub.attendance.register import canonical, facts_of
 from hub.attendance.timetable import Weekly
-from hub.db import attendance
+from hub.db import attendance, consent, people
 from hub.db.errors import DatabaseError
+from hub.enrolment import Enrolment, PersonResult
 from hub.inbox import Conclusion, Outcome
 from hub.plugin import Frame, Heartbeat
+from hub.portraits import Pupil
+from hub.recognition.consent import Consent
 from hub.registers import SETTLE, Projector, Registers
 from tests.support.colours import COLOURS
-from tests.support.services import MATHS, NINE, Services, done, frame, recognising, services
+from tests.support.fras import save
+from tests.support.services import MATHS, NINE, POLICY, Services, done, frame, recognising, services
 
 MONDAY = date(2026, 11, 23)
 SHOWN = tuple(sorted(COLOURS))
@@ -108,6 +113,25 @@ async def test_what_a_killed_hub_had_not_projected_is_projected_at_the_next_star
         assert await statuses(parts) == {"ada": "present", "bob": "late", "cem": "absent"}
     async with services(tmp_path) as parts:
         assert (await parts.registers.news())[1] == set()
+
+
+async def test_whoever_was_enrolled_later_is_not_called_absent(tmp_path: Path) -> None:
+    async with services(tmp_path) as parts:
+        await parts.enrol("ada")
+        await deliver(parts, film({3: "ada"}))
+        await Projector(parts.registers, parts.clock).settle()
+        before = await parts.registers.stored()
+        parts.clock.wall += timedelta(minutes=1)
+        async with parts.database.write() as connection:
+            await people.add(connection, people.Person("bob", "Bob", "11B"))
+            await consent.append(connection, person="bob", signer="x", state=Consent.GRANTED, at=NINE)
+        pupil = Pupil("bob", None, "11B", (save(tmp_path / "bob.png", "bob"),))
+        enrolment = Enrolment(parts.database, parts.embedder, parts.storage, POLICY, parts.clock)
+        assert [result.images async for result in enrolment.enrol([pupil]) if isinstance(result, PersonResult)] == [1]
+        assert await parts.registers.derived([MONDAY]) == before, "another class: nothing of it"
+        await parts.roll.add("bob", class_name="10A")
+        register = await parts.registers.of(MONDAY)
+        assert {mark.person: mark.why for mark in register.marks}["bob"] == BY_HAND
 
 
 async def test_every_end_of_a_frame_counts_not_only_recognition(tmp_path: Path) -> None:

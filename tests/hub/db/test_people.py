@@ -122,7 +122,11 @@ async def test_enrolments_by_photograph_person_and_model(database: Database) -> 
             image("1", "a", vector=[3, 4]),
             image("1", "c", State.REFUSED, vector=[9, 9]),
             image("2", "a", vector=[5, 6]),
+            at=at(0),
         )
+        await enrolments.record(connection, image("1", "d", vector=[1, 2]), image("2", "d"), at=at(-5))
+        assert await enrolments.since(connection) == {"1": at(-5), "2": at(0)}
+        await connection.execute(text("DELETE FROM enrolment_images WHERE created_at < '2026-11-23 08:00:00'"))
         assert await enrolments.owners(connection, "m") == {"a" * 64: "1", "b" * 64: "1", "c" * 64: "1"}
         assert await enrolments.owners(connection, "other") == {}
         assert await enrolments.kept_crops(connection, ["enrolment/1.png", "enrolment/2.png"]) == {"enrolment/1.png"}
@@ -134,8 +138,8 @@ async def test_enrolments_by_photograph_person_and_model(database: Database) -> 
 async def test_a_later_judgement_of_a_photograph_replaces_the_earlier(database: Database) -> None:
     async with database.write() as connection:
         await people.add(connection, Person("1", "Ada"))
-        await enrolments.record(connection, image("1", "a", vector=[1, 2]))
-        await enrolments.record(connection, image("1", "a", State.REFUSED))
+        await enrolments.record(connection, image("1", "a", vector=[1, 2]), at=at(0))
+        await enrolments.record(connection, image("1", "a", State.REFUSED), at=at(1))
         (kept,) = await enrolments.of_person(connection, "1", "m")
         assert (kept.state, kept.reason, kept.embedding) == (State.REFUSED, "no face", None)
         assert kept.quality == {"size": 80.5}
@@ -181,7 +185,7 @@ async def test_whoever_leaves_takes_everything_along(database: Database) -> None
         await people.add(connection, Person("1", "Ada"), Person("2", "Bob"))
         for person in ("1", "2"):
             await consent.append(connection, person=person, signer="x", state=Consent.GRANTED, at=at(0))
-            await enrolments.record(connection, image(person, "a", vector=[1, 2]))
+            await enrolments.record(connection, image(person, "a", vector=[1, 2]), at=at(0))
             await templates.replace(connection, person, "m", np.zeros(2, np.float32), 1)
         seen = [Sighting(at(0), at(1), "c", person, 2, 0.9, True) for person in ("1", "2")]
         await attendance.replace_day(connection, DAY, seen, [])

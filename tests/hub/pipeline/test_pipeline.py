@@ -87,6 +87,7 @@ class Moody(colours.Colours):
     """Fails as told, first of all."""
 
     def __init__(self, failures: list[BaseException]) -> None:
+        super().__init__()
         self.failures = failures
         self.calls = 0
 
