@@ -19,6 +19,7 @@ run: install ## set FRAS up and run the hub on hub.yaml
 
 dev: ## set FRAS up with what tests and checks need
 	@scripts/install dev
+	@scripts/browser
 
 test: check ## set up, check, run every test, and a smoke run on a second Python
 	$(BIN)/python -m pytest --junitxml=$(RESULTS)/tests.xml $(ARGS)

@@ -13,10 +13,11 @@ from hub.runtime.health import Health, State
 from tests.support.panel import MONDAY, Panel, at
 
 NAMES = (
-    "Ada Byron", "Björn Ångström", "Chidi Anagonye", "Dilnoza Karimova", "Élodie Lefèvre", "Fatima az-Zahra", "Grace Okafor",
-    "Hiroshi 田中", "İpek Yılmaz", "João da Conceição", "Kwame Mensah", "Łucja Wiśniewska", "Mei-Ling Chen", "Νίκος Παπαδόπουλος",
-    "Oksana Шевченко", "Priya Raghunathan", "Quentin D’Arcy", "ريم الحداد", "Søren Kierkegaard-Rasmussen", "Thảo Nguyễn",
-    "Uxía Castro", "Vasile Popescu", "Wilhelmina van der Meer", "Xóchitl Hernández", "Yael Ben-David", "Zoë O’Brien",
+    "Ada Byron", "Björn Ångström", "Chidi Anagonye", "Dilnoza Karimova", "Élodie Lefèvre", "Fatima az-Zahra",
+    "Grace Okafor", "Hiroshi 田中", "İpek Yılmaz", "João da Conceição", "Kwame Mensah", "Łucja Wiśniewska",
+    "Mei-Ling Chen", "Νίκος Παπαδόπουλος", "Oksana Шевченко", "Priya Raghunathan", "Quentin D’Arcy",
+    "ريم الحداد", "Søren Kierkegaard-Rasmussen", "Thảo Nguyễn", "Uxía Castro", "Vasile Popescu",
+    "Wilhelmina van der Meer", "Xóchitl Hernández", "Yael Ben-David", "Zoë O’Brien",
 )  # fmt: skip
 NOW = at("09:31:20")
 
@@ -54,14 +55,14 @@ def portrait(seed: int) -> bytes:
 PICTURES = {person.id: portrait(number) for number, person in enumerate(people())}
 
 
-async def fill(panel: Panel) -> None:
-    """Fifteen school days up to this Monday, which is half through its first hour."""
+async def fill(panel: Panel, days: int = 21) -> None:
+    """The school days of `days` days up to this Monday, which is half through its first hour."""
     chance = random.Random(7)
     everybody = people()
     await panel.enrol(*everybody[:-3])
     await panel.enrol(*everybody[-3:], granted=False)
     recognised = everybody[:-3]
-    for back in range(21, -1, -1):
+    for back in range(days, -1, -1):
         day = MONDAY - timedelta(days=back)
         if day.weekday() > 4:
             continue
@@ -95,7 +96,12 @@ async def fill(panel: Panel) -> None:
         await panel.seen(sorted(sights, key=lambda sight: sight[2]), score=round(chance.uniform(0.64, 0.83), 3))
         panel.clock.moment = NOW if today else at("13:00", day)
         await panel.draw(day)
-    panel.health |= {
+    panel.health |= healths()
+
+
+def healths() -> dict[str, Health]:
+    """A camera that works, one that does not, and one that did not."""
+    return {
         "door-101": Health(State.RUNNING, at("08:40"), last_event_at=NOW),
         "back-101": Health(
             State.RETRYING,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import count
 from pathlib import Path
+from time import time_ns
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -15,7 +17,7 @@ import uuid6
 from PIL import Image
 
 from hub.crops import Crops
-from hub.db import consent, ledger, observations, people, templates
+from hub.db import consent, ledger, observations, outbox, people, templates
 from hub.db.engine import Database, open_database
 from hub.db.ledger import Entry, Kind, Outcome, Pending, Verdict
 from hub.db.observations import FaceRecord
@@ -74,7 +76,7 @@ class Panel:
     health: dict[str, Health] = field(default_factory=dict)
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     address: str = ""
-    _seq: int = 0
+    _seq: Iterator[int] = field(default_factory=lambda: count(time_ns()))
 
     async def enrol(self, *persons: Person, granted: bool = True) -> None:
         """Registers people; unless told otherwise with consent and a template, so that cameras recognise them."""
@@ -87,8 +89,8 @@ class Panel:
 
     async def watched(self, camera: str, start: datetime, end: datetime, every: float = 30) -> None:
         """The camera's heartbeats from `start` to `end`, both included."""
-        count = int((end - start).total_seconds() // every) + 1
-        beats = [(camera, Heartbeat(start + timedelta(seconds=every * number))) for number in range(count)]
+        steps = int((end - start).total_seconds() // every) + 1
+        beats = [(camera, Heartbeat(start + timedelta(seconds=every * step))) for step in range(steps)]
         async with self.database.write() as connection:
             await ledger.watched(connection, beats, end)
 
@@ -103,9 +105,8 @@ class Panel:
         """A frame with one face for each (person or None, camera, moment)."""
         entries, faces = [], {}
         for person, camera, moment in sights:
-            self._seq += 1
             frame = str(uuid6.uuid7())
-            pending = Pending(frame, camera, 1, self._seq, Kind.IMAGE, moment, moment, False, "")
+            pending = Pending(frame, camera, 1, next(self._seq), Kind.IMAGE, moment, moment, False, "")
             entries.append(Entry(pending, timedelta(0), 1000, "2026/27"))
             kept = await self.crops.put(self.pictures.get(person, jpeg()), moment) if person and crop else None
             faces[frame] = [
@@ -127,7 +128,10 @@ class Panel:
             await ledger.add(connection, entries)
             verdicts = [Verdict(frame, Outcome.RECOGNISED, "", 1, 0) for frame in faces]
             now = self.clock.now()
-            await observations.add(connection, await ledger.conclude(connection, verdicts, now), faces, now)
+            concluded = await ledger.conclude(connection, verdicts, now)
+            await observations.add(connection, concluded, faces, now)
+            told = [{"id": one.id, "captured_at": one.captured_at.isoformat()} for one in concluded.values()]
+            await outbox.append(connection, "frame", *told)
 
     async def draw(self, *days: date) -> None:
         """Draws up the registers of `days`, as the running hub does."""
@@ -153,8 +157,8 @@ async def panel_in(
 
 
 @asynccontextmanager
-async def served(panel: Panel) -> AsyncIterator[Panel]:
-    """Serves it with everything the running hub's site has, at `panel.address`."""
+async def served(panel: Panel, port: int = 0) -> AsyncIterator[Panel]:
+    """Serves it with everything the running hub's site has, at `panel.address`; at any free port for 0."""
     app = application(
         database=panel.database,
         clock=panel.clock,
@@ -164,6 +168,6 @@ async def served(panel: Panel) -> AsyncIterator[Panel]:
         health=lambda: panel.health,
         entrances=Entrances(),
     )
-    async with serving(app, "127.0.0.1", 0) as address:
+    async with serving(app, "127.0.0.1", port) as address:
         panel.address = address.rstrip("/")
         yield panel

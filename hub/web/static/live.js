@@ -7,6 +7,7 @@
 const SOON = 1200; // ms: the hub draws up registers within about a second of what they rest on
 const AGAIN = 3500; // and once more, should that have taken longer
 const ATLEAST = 1500; // ms between two fetches
+const RETRY = 3000; // ms until a hub that did not answer is asked again
 
 export function follow() {
   const main = document.querySelector("main[data-follow]");
@@ -16,6 +17,7 @@ export function follow() {
   let missed = false;
   let last = 0;
   let timers = [];
+  let retry = 0;
 
   async function refresh() {
     if (busy) {
@@ -32,6 +34,8 @@ export function follow() {
       say("");
     } catch {
       say("The hub does not answer; trying again.");
+      clearTimeout(retry);
+      retry = setTimeout(refresh, RETRY);
     } finally {
       busy = false;
       if (missed) {
@@ -61,7 +65,6 @@ export function follow() {
 function listen(news) {
   const source = new EventSource("/api/v1/events");
   for (const kind of ["frame", "register", "health", "reset"]) source.addEventListener(kind, news);
-  source.addEventListener("open", () => say(""));
   source.addEventListener("error", () => {
     if (source.readyState === EventSource.CLOSED) setTimeout(() => listen(news), 5000);
   });

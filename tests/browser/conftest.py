@@ -1,0 +1,87 @@
+"""A school in Debian's Chromium: made once, copied for each test; what the browser asks for is written down."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.support import lindenschule
+from tests.support.panel import Panel, panel_in, served
+
+CHROMIUM = shutil.which("chromium")
+
+
+@dataclass
+class Tab:
+    """A page of the browser; `complaints` are errors of its console, `elsewhere` what it asked of others."""
+
+    page: object
+    complaints: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+
+
+OpenTab = Callable[..., AbstractAsyncContextManager[Tab]]
+
+
+@pytest.fixture(scope="session")
+def school_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("lindenschule")
+
+    async def make() -> None:
+        async with panel_in(folder, pictures=lindenschule.PICTURES) as panel:
+            await lindenschule.fill(panel, days=5)
+
+    asyncio.run(make())
+    return folder
+
+
+@pytest.fixture
+def folder(school_once: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(school_once, tmp_path / "school")
+
+
+@pytest_asyncio.fixture
+async def panel(folder: Path) -> AsyncIterator[Panel]:
+    """Lindenschule on Monday at 09:31, served."""
+    async with panel_in(folder, now=lindenschule.NOW, pictures=lindenschule.PICTURES) as made:
+        made.health |= lindenschule.healths()
+        async with served(made) as running:
+            yield running
+
+
+@pytest_asyncio.fixture
+async def tab(folder: Path) -> AsyncIterator[OpenTab]:
+    """Opens a tab: `async with tab(scheme="dark", width=390) as opened`."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed (scripts/browser adds it)")
+    playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
+    async with playwright.async_playwright() as driver:
+        browser = await driver.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+
+        @asynccontextmanager
+        async def open_tab(*, scheme: str = "light", width: int = 1280, scripts: bool = True) -> AsyncIterator[Tab]:
+            context = await browser.new_context(
+                viewport={"width": width, "height": 844}, color_scheme=scheme, java_script_enabled=scripts
+            )
+            opened = Tab(await context.new_page())
+            page = opened.page
+            page.on("pageerror", lambda error: opened.complaints.append(str(error)))
+            page.on("console", lambda said: opened.complaints.append(said.text) if said.type == "error" else None)
+            page.on(
+                "request",
+                lambda asked: None if "//127.0.0.1:" in asked.url[:18] else opened.elsewhere.append(asked.url),
+            )
+            yield opened
+            await context.close()
+
+        yield open_tab
+        await browser.close()
