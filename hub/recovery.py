@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TypeAlias
 
 import config
 from config import Invalid, Severity
@@ -26,6 +27,10 @@ TRY_AGAIN = 20.0
 
 Problems = Invalid | Failure | PluginError | OSError
 """What a person can mend."""
+
+
+_State: TypeAlias = dict[Path, tuple[int, int, int] | None]
+"""When each file was written, its size and its number; None for one that is not there."""
 
 
 def lines_of(problem: Problems) -> tuple[str, ...]:
@@ -57,6 +62,11 @@ class Recovery:
         self._say = say
         self._told: tuple[str, ...] = ()
         self._problem: Problems = Failure("not started yet")
+        self._tried: _State = {}
+
+    def trying(self) -> None:
+        """To be called before each try: what changes from now on is news."""
+        self._tried = _state({self._where.config, *config.read(self._where.config, os.environ).files})
 
     async def over(self, problem: Problems) -> Request | None:
         """Returns when the hub should be tried again; with the request that asked for it, to be answered then."""
@@ -92,6 +102,7 @@ class Recovery:
     async def _wait(self) -> Request | None:
         while True:
             request = await self._news()
+            self.trying()
             try:
                 await asyncio.to_thread(read_settings, self._where.config, Catalog())
             except Invalid as invalid:
@@ -115,21 +126,20 @@ class Recovery:
             await asyncio.gather(asked, changed, return_exceptions=True)
 
     async def _changed(self) -> None:
-        files = {self._where.config, *config.read(self._where.config, os.environ).files}
-        before = now = _state(files)
-        while now == before:
+        now = _state(self._tried)
+        while now == self._tried:
             await asyncio.sleep(LOOK)
-            now = _state(files)
+            now = _state(self._tried)
         while True:
             await asyncio.sleep(LOOK)
-            later = _state(files)
+            later = _state(self._tried)
             if later == now:
                 return
             now = later
 
 
-def _state(files: Iterable[Path]) -> dict[Path, tuple[int, int, int] | None]:
-    found: dict[Path, tuple[int, int, int] | None] = {}
+def _state(files: Iterable[Path]) -> _State:
+    found: _State = {}
     for file in files:
         try:
             status = file.stat()

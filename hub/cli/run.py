@@ -64,6 +64,7 @@ async def _whatever_happens(where: Paths, control: Control) -> NoReturn:
     recovery = Recovery(where, control, console.say)
     request: Request | None = None
     while True:
+        recovery.trying()
         try:
             request = await _until_changed(where, control, request)
         except DataFolderInUse:
