@@ -8,16 +8,20 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.crops import PORTRAITS, new_key
 from hub.db import consent, enrolments, templates
 from hub.db.engine import Database
 from hub.db.enrolments import EnrolmentImage, State
+from hub.pipeline.apart import apart
 from hub.plugin import Clock, Embedder, Embedding, Face, Picture, PluginError, Storage
 from hub.plugin.media import MOST_BYTES, Unreadable, crop_jpeg, decode
 from hub.portraits import Pupil
@@ -137,11 +141,21 @@ class Enrolment:
         model = self._embedder.model
         async with self._database.read() as connection:
             owners = await enrolments.owners(connection, model.id)
-            ids, matrix = await templates.all(connection, model.id)
+            ids, matrix = await self._rivals(connection, pupils)
         enrolled = {pupil.id for pupil in pupils}
         rest = [row for row, person in enumerate(ids) if person not in enrolled]
         others = NumpyGallery([ids[row] for row in rest], matrix[rest], model.metric, version=0)
         return _Run(owners, dict(zip(ids, matrix, strict=True)), others)
+
+    async def _rivals(
+        self, connection: AsyncConnection, pupils: Sequence[Pupil]
+    ) -> tuple[list[str], npt.NDArray[np.float32]]:
+        """The templates that portraits of `pupils` are compared with: real people never with those of the demo."""
+        ids, matrix = await templates.all(connection, self._embedder.model.id)
+        drawn = await consent.invented(connection)
+        of_demo = all(pupil.id in drawn for pupil in pupils)
+        rows = [row for row, person in enumerate(ids) if (person in drawn) is of_demo]
+        return [ids[row] for row in rows], matrix[rows]
 
     async def _read_ahead(self, pupils: Sequence[Pupil], owners: Mapping[str, str]) -> AsyncIterator[list[_Read]]:
         """Portraits in batches, the next ones decoded in a thread meanwhile."""
@@ -160,15 +174,17 @@ class Enrolment:
     async def _look(self, batch: Sequence[_Read], run: _Run) -> list[_Looked]:
         """What is seen in each portrait; of the pictures themselves only the faces' surroundings are kept."""
         pictures = [read.content for read in batch if isinstance(read.content, Picture)]
-        sights = iter(await self._embedder.analyse(pictures, mirror=True) if pictures else ())
+        sights = iter(await apart(partial(self._embedder.analyse, mirror=True), pictures))
         looked = []
         for read in batch:
             if read.content is None:
                 looked.append(self._known(read, run))
             elif isinstance(read.content, str):
                 looked.append(_Looked(read.path, read.sha256, f"{Refusal.UNREADABLE}: {read.content}"))
+            elif isinstance(sight := next(sights), str):
+                looked.append(_Looked(read.path, read.sha256, sight))
             else:
-                face = portrayed(next(sights), self._policy.gates)
+                face = portrayed(sight, self._policy.gates)
                 owner = (
                     read.pupil.id if isinstance(face, Refusal) else run.owners.setdefault(read.sha256, read.pupil.id)
                 )
@@ -219,7 +235,7 @@ class Enrolment:
         """Judges everybody's portraits again, against what everybody's had made before this began."""
         model = self._embedder.model
         async with self._database.read() as connection:
-            ids, matrix = await templates.all(connection, model.id)
+            ids, matrix = await self._rivals(connection, pupils)
             accepted = await enrolments.accepted(connection, model.id)
         gallery = NumpyGallery(ids, matrix, model.metric, version=0)
         for (person, sha256), other in (await self._resembling(run.disagreeing, gallery)).items():

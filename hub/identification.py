@@ -9,6 +9,7 @@ from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 
+from hub.pipeline.apart import apart
 from hub.pipeline.judge import LONGEST, Judge, JudgedFace
 from hub.plugin import Picture, media
 
@@ -41,12 +42,13 @@ async def identify_paths(judge: Judge, targets: Iterable[Path]) -> AsyncIterator
     try:
         while batch := await coming:
             coming = asyncio.create_task(asyncio.to_thread(_take, reads))
-            verdicts = iter(await judge.judge([read.content for read in batch if isinstance(read.content, Picture)]))
+            pictures = [read.content for read in batch if isinstance(read.content, Picture)]
+            verdicts = iter(await apart(judge.judge, pictures))
             for read in batch:
-                if isinstance(read.content, str):
-                    yield Identified(read.path, read.time, error=read.content)
+                verdict = read.content if isinstance(read.content, str) else next(verdicts)
+                if isinstance(verdict, str):
+                    yield Identified(read.path, read.time, error=verdict)
                 else:
-                    verdict = next(verdicts)
                     yield Identified(read.path, read.time, faces=verdict.faces, too_small=verdict.too_small)
     finally:
         await asyncio.gather(coming, return_exceptions=True)

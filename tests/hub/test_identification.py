@@ -85,11 +85,24 @@ async def test_a_recogniser_that_fails_is_said_and_nothing_is_left_running(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with services(tmp_path) as parts:
-        target = save(tmp_path / "1.png", "broken")
-        threads = len(asyncio.all_tasks())
-        with pytest.raises(NotReady, match="a black square"):
+        target = save(tmp_path / "1.png", "ada")
+        (tmp_path / "wait").touch()
+        monkeypatch.setenv("FRAS_TEST_NOT_READY", str(tmp_path / "wait"))
+        tasks = len(asyncio.all_tasks())
+        with pytest.raises(NotReady, match="the test says so"):
             await identified(parts, target)
-        assert len(asyncio.all_tasks()) == threads
+        assert len(asyncio.all_tasks()) == tasks
+
+
+async def test_a_picture_that_breaks_the_recogniser_costs_the_others_nothing(tmp_path: Path) -> None:
+    async with services(tmp_path) as parts:
+        await parts.enrol("ada")
+        for name, person in (("1", "ada"), ("2", "broken"), ("3", "ada")):
+            save(tmp_path / f"{name}.png", person)
+        first, second, third = await identified(parts, tmp_path)
+        assert (first.error, third.error) == (None, None)
+        assert [face.decision.person for one in (first, third) for face in one.faces] == ["ada", "ada"]
+        assert "the recogniser fails on it" in (second.error or "")
 
 
 async def test_leaving_early_closes_the_files(tmp_path: Path) -> None:
