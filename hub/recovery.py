@@ -44,13 +44,13 @@ def findings_of(problem: Problems) -> list[Finding]:
     """The same for a page."""
     if isinstance(problem, Invalid):
         return [
-            Finding(found.message, f"{found.file}, line {found.line}" if found.line else found.file, found.hint)
+            Finding(found.message, found.hint, found.file, found.line)
             for found in problem.problems
             if found.severity is Severity.ERROR
         ]
     if isinstance(problem, OSError):
         problem = _explained(problem)
-    return [Finding(problem.message, hint=problem.hint)]
+    return [Finding(problem.message, problem.hint)]
 
 
 class Recovery:

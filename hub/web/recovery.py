@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
+from http import HTTPStatus
 from pathlib import Path
 
 from aiohttp import web
@@ -21,11 +22,12 @@ DETAIL = "the hub cannot run"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`where` is a file with its line, or empty; `hint` the next step, or empty."""
+    """`file` and `line` say where, if it is in a file; `hint` the next step, or empty."""
 
     what: str
-    where: str = ""
     hint: str = ""
+    file: str = ""
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +64,6 @@ def _pattern(name: str) -> str:
 
 
 def _page(trouble: Trouble) -> str:
-    findings = "".join(
-        f"<li><p>{_mark(finding.where)}{escape(finding.what)}</p>{_hint(finding.hint)}</li>"
-        for finding in trouble.findings
-    )
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -79,20 +77,32 @@ def _page(trouble: Trouble) -> str:
 </head>
 <body>
 <header class="top"><p class="brand"><span>FRAS</span></p></header>
-<main id="content" class="sheet recovery" data-recovery>
-<h1>The hub cannot run</h1>
-<p>Nothing is recorded now. What was acknowledged before is safe.</p>
-<ul class="findings" role="list">{findings}</ul>
-<p>{escape(trouble.next_try)} This page then gives way to the panel.</p>
+<main id="content" class="sheet" data-recovery>
+<header class="head">
+  <p class="margin kicker">{HTTPStatus.SERVICE_UNAVAILABLE}</p>
+  <div class="body">
+    <h1>The hub cannot run</h1>
+    <p>Nothing is recorded now. What was acknowledged before is safe.</p>
+  </div>
+</header>
+<ul class="entries" role="list">{"".join(map(_entry, trouble.findings))}</ul>
+<div class="entry">
+  <p class="margin"></p>
+  <p class="body">{escape(trouble.next_try)} This page then gives way to the panel.</p>
+</div>
 </main>
 </body>
 </html>
 """
 
 
-def _mark(where: str) -> str:
-    return f"<code>{escape(where)}</code> " if where else ""
+def _entry(finding: Finding) -> str:
+    margin = f"line {finding.line}" if finding.line else ""
+    file = f"<p><code>{escape(finding.file)}</code></p>" if finding.file else ""
+    hint = f'<p class="quiet">{escape(_sentence(finding.hint))}</p>' if finding.hint else ""
+    what = f"<p>{escape(_sentence(finding.what))}</p>"
+    return f'<li class="entry"><p class="margin">{margin}</p><div class="body">{file}{what}{hint}</div></li>'
 
 
-def _hint(hint: str) -> str:
-    return f'<p class="quiet">{escape(hint[:1].upper() + hint[1:])}.</p>' if hint else ""
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith(("?", "!", ".")) else ".")
