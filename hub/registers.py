@@ -8,18 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from hub.attendance.records import Rules, Span
 from hub.attendance.register import Register, conclusions, facts_of, register
 from hub.attendance.roster import Person
 from hub.attendance.timetable import Entry
-from hub.db import attendance, consent, enrolments, ledger, observations, outbox, people, templates
+from hub.db import attendance, enrolments, ledger, observations, outbox, people
 from hub.db import settings as stored
 from hub.db.engine import Database
 from hub.failure import Failure
 from hub.plugin import Clock
-from hub.recognition.consent import Consent, standing
 
 logger = logging.getLogger("fras.registers")
 
@@ -67,7 +64,8 @@ class Registers:
         now = self._clock.now()
         reach = facts_of(day, self._timetable, self._zone, self._rules)
         async with self._database.read() as connection:
-            recognisable = await self._recognisable(connection, reach, now)
+            first = await ledger.first_conclusion(connection, tuple(self._rooms), reach.start, reach.end)
+            recognisable = await enrolments.recognisable(connection, first, now)
             roll = [
                 Person(person.id, person.class_name or "", person.id in recognisable)
                 for person in await people.all(connection)
@@ -90,21 +88,6 @@ class Registers:
             self._rules,
             now,
         )
-
-    async def _recognisable(self, connection: AsyncConnection, reach: Span, now: datetime) -> set[str]:
-        """Whom the gallery held, by consent that stands, when the first of the frames in `reach` was recognised.
-
-        Whoever was enrolled later was not looked for, and must not be called absent.
-        """
-        said = await consent.by_person(connection)
-        since = await enrolments.since(connection)
-        first = await ledger.first_conclusion(connection, tuple(self._rooms), reach.start, reach.end)
-        return {
-            person
-            for person in await templates.holders(connection)
-            if standing(said.get(person, ()), now) is Consent.GRANTED
-            and (first is None or person not in since or since[person] <= first)
-        }
 
     def days_of(self, moment: datetime) -> set[date]:
         """The days whose registers a fact of this moment (UTC) belongs to: lectures reach across midnight."""
@@ -135,10 +118,18 @@ class Registers:
             await stored.put(connection, NOTED, last)
 
     async def project(self, day: date) -> Register:
-        """Stores the day's sightings and marks in place of what was stored; the same facts store the same rows."""
+        """Stores the day's sightings and marks in place of what was stored; the same facts store the same rows.
+
+        Followers learn which lectures have other marks now.
+        """
         found = await self.of(day)
+        date_ = day.isoformat()
         async with self._database.write() as connection:
-            await attendance.replace_day(connection, day.isoformat(), found.sightings, found.marks)
+            before = await attendance.marks_of(connection, date_)
+            await attendance.replace_day(connection, date_, found.sightings, found.marks)
+            changed = {mark.lecture for mark in {*before} ^ {*found.marks}}
+            if changed:
+                await outbox.append(connection, "register", {"date": date_, "lectures": sorted(changed)})
         return found
 
     async def stored(self) -> dict[date, bytes]:

@@ -46,8 +46,9 @@ class EventsHeaders:
 async def events(request: web.Request, query: EventsQuery, headers: EventsHeaders) -> web.StreamResponse:
     """What happens, as it happens.
 
-    `frame`: a frame has its outcome. `health`: the state of a plugin, of each at the beginning and then of those
-    that change; without an id. `reset`: events are missing, read anew what you show. The data of each is JSON.
+    `frame`: a frame has its outcome. `register`: marks of these lectures have changed. `health`, without an id: the
+    state of a plugin, of each at the beginning, then of those that change. `reset`: events are missing, read anew what
+    you show. The data of each is JSON.
     """
     news = request.app[keys.NEWS]
     with news.follower() as welcome:
