@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from hub.pipeline.apart import apart
+from hub.pipeline.judge import GREY
 from hub.plugin import NotReady, Picture
 from hub.runtime.faults import PluginFault
 from tests.support.services import shown
@@ -43,13 +44,13 @@ async def test_nothing_is_asked_for_nothing() -> None:
 
 
 async def test_only_the_picture_it_fails_on_is_without_result() -> None:
-    found = await apart(Look(TWO.width), [ONE, TWO, THREE])
-    assert found == [ONE.width, "the recogniser fails on it (it broke)", THREE.width]
+    found = await apart(Look(THREE.width), [ONE, THREE, TWO])
+    assert found == [ONE.width, "the recogniser fails on it (it broke)", TWO.width]
 
 
 async def test_a_recogniser_that_fails_on_everything_is_to_blame_itself() -> None:
     with pytest.raises(PluginFault, match="it broke"):
-        await apart(Look(ONE.width, TWO.width, 320), [ONE, TWO])
+        await apart(Look(ONE.width, THREE.width, GREY.width), [ONE, THREE])
 
 
 async def test_a_recogniser_that_is_not_ready_is_not_tried_picture_by_picture() -> None:
