@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.crops import PORTRAITS, new_key
 from hub.db import consent, enrolments, templates
@@ -141,18 +140,17 @@ class Enrolment:
         model = self._embedder.model
         async with self._database.read() as connection:
             owners = await enrolments.owners(connection, model.id)
-            ids, matrix = await self._rivals(connection, pupils)
+        ids, matrix = await self._rivals(pupils)
         enrolled = {pupil.id for pupil in pupils}
         rest = [row for row, person in enumerate(ids) if person not in enrolled]
         others = NumpyGallery([ids[row] for row in rest], matrix[rest], model.metric, version=0)
         return _Run(owners, dict(zip(ids, matrix, strict=True)), others)
 
-    async def _rivals(
-        self, connection: AsyncConnection, pupils: Sequence[Pupil]
-    ) -> tuple[list[str], npt.NDArray[np.float32]]:
+    async def _rivals(self, pupils: Sequence[Pupil]) -> tuple[list[str], npt.NDArray[np.float32]]:
         """The templates that portraits of `pupils` are compared with: real people never with those of the demo."""
-        ids, matrix = await templates.all(connection, self._embedder.model.id)
-        drawn = await consent.invented(connection)
+        async with self._database.read() as connection:
+            ids, matrix = await templates.all(connection, self._embedder.model.id)
+            drawn = await consent.invented(connection)
         of_demo = all(pupil.id in drawn for pupil in pupils)
         rows = [row for row, person in enumerate(ids) if (person in drawn) is of_demo]
         return [ids[row] for row in rows], matrix[rows]
@@ -234,8 +232,8 @@ class Enrolment:
     async def _compare(self, pupils: Sequence[Pupil], run: _Run) -> AsyncIterator[ImageResult | PersonResult]:
         """Judges everybody's portraits again, against what everybody's had made before this began."""
         model = self._embedder.model
+        ids, matrix = await self._rivals(pupils)
         async with self._database.read() as connection:
-            ids, matrix = await self._rivals(connection, pupils)
             accepted = await enrolments.accepted(connection, model.id)
         gallery = NumpyGallery(ids, matrix, model.metric, version=0)
         for (person, sha256), other in (await self._resembling(run.disagreeing, gallery)).items():

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import voluptuous as vol
 from jsonschema import Draft202012Validator
 
 from config import Severity, read
+from hub.attendance.records import Lecture
+from hub.attendance.timetable import lectures_on
 from hub.runtime.catalog import Catalog
-from hub.settings import json_schema, read_settings, schemas
+from hub.settings import Settings, json_schema, read_settings, schemas
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = ROOT / "hub.yaml"
@@ -19,8 +23,20 @@ SHIPPED = ROOT / "hub.yaml"
 def test_it_is_valid_and_every_room_is_watched() -> None:
     found = read_settings(SHIPPED, Catalog(external=False), {"TZ": "Europe/Berlin"})
     assert found.warnings == ()
-    assert [camera.platform for camera in found.cameras] == ["folder"]
-    assert {weekly.room for weekly in found.timetable} == {"101"}
+    assert [camera.platform for camera in found.cameras] == ["demo", "demo"]
+    assert {entry.room for entry in found.timetable} == {"101", "102"} == {camera.room for camera in found.cameras}
+
+
+def test_a_demo_lecture_is_running_or_about_to_whatever_the_hour() -> None:
+    found = read_settings(SHIPPED, Catalog(external=False), {"TZ": "Europe/Berlin"})
+    sunday = date(2026, 11, 22)
+    lectures = [lecture for day in (sunday, sunday + timedelta(days=1)) for lecture in lectures_on_day(found, day)]
+    assert all(lecture.class_name == "Demo" for lecture in lectures)
+    assert {b.start - a.end for a, b in pairwise(lectures)} == {timedelta(minutes=2)}
+
+
+def lectures_on_day(found: Settings, day: date) -> list[Lecture]:
+    return lectures_on(day, found.timetable, found.school.time_zone)
 
 
 def test_a_machine_on_utc_is_told_to_name_its_zone() -> None:
