@@ -5,7 +5,7 @@ RESULTS := .pytest_cache
 export VENV PYTHON VERBOSE
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev run test check smoke bench lock clean
+.PHONY: help install dev run service test check smoke bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -20,6 +20,9 @@ run: install ## set FRAS up and run the hub on hub.yaml
 dev: ## set FRAS up with what tests and checks need
 	@scripts/install dev
 	@scripts/browser
+
+service: ## as root: install FRAS as a systemd service, or upgrade it (docs/operations.md)
+	@scripts/service install
 
 test: check ## set up, check, run every test, and a smoke run on a second Python
 	$(BIN)/python -m pytest --junitxml=$(RESULTS)/tests.xml $(ARGS)
