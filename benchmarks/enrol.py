@@ -30,8 +30,7 @@ from plugins.recognizers.onnx_local.vision import Vision
 
 from . import school
 from .frames import read
-from .measure import Times, report, seconds, shared
-from .neighbours import Neighbours
+from .measure import Rounds, report, shared
 from .packs import vision
 
 MIN_FACE = 40
@@ -58,15 +57,16 @@ def run(full: bool = False) -> None:
 def _portraits(people: Sequence[Pupil], rounds: int) -> None:
     models = vision("dlib", MIN_FACE)
     images = [portrait.read_bytes() for pupil in people for portrait in pupil.portraits]
-    neighbours = Neighbours()
-    alone: list[float] = []
+    measured = Rounds()
     enrolled: list[school.Enrolled] = []
     for _ in range(rounds):
-        neighbours.wait()
-        alone.append(seconds(lambda: _models_alone(models, images)))
-        neighbours.wait()
+        measured.wait()
+        with measured.turn("alone"):
+            _models_alone(models, images)
+        measured.wait()
         enrolled.append(_enrolled(people))
-    times = Times({"alone": alone, "enrolment": [one.seconds for one in enrolled]}, round(neighbours.share, 2))
+    times = measured.times
+    times = replace(times, taken={**times.taken, "enrolment": [one.seconds for one in enrolled]})
     report(
         "enrol",
         portraits=len(images),

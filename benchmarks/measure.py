@@ -8,8 +8,10 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -28,39 +30,72 @@ class Skipped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds of each contender, one value a round; `others` is the share of all cores that other processes used."""
+    """Seconds of each contender by the clock and, where measured, of all cores; one value a round.
 
-    taken: Mapping[str, list[float]]
+    `others` is the share of all cores that other processes used meanwhile.
+    """
+
+    taken: Mapping[str, Sequence[float]]
     others: float
+    spent: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def median(self, name: str) -> float:
         return statistics.median(self.taken[name])
 
     def ratio(self, name: str, to: str) -> float:
         """How many times as long `name` takes as `to`: the median over rounds, in each of which both ran."""
-        return statistics.median(one / other for one, other in zip(self.taken[name], self.taken[to], strict=True))
+        return _ratio(self.taken[name], self.taken[to])
+
+    def cpu_ratio(self, name: str, to: str) -> float:
+        """The same for what they cost all cores together, which a busy neighbour changes less."""
+        return _ratio(self.spent[name], self.spent[to])
+
+
+def _ratio(these: Sequence[float], those: Sequence[float]) -> float:
+    return statistics.median(one / other for one, other in zip(these, those, strict=True))
+
+
+class Rounds:
+    """Collects Times, waiting a while for quiet moments."""
+
+    def __init__(self) -> None:
+        self._taken: defaultdict[str, list[float]] = defaultdict(list)
+        self._spent: defaultdict[str, list[float]] = defaultdict(list)
+        self._neighbours = Neighbours()
+
+    def wait(self) -> None:
+        """Returns at the next quiet moment, or when patience is spent."""
+        self._neighbours.wait()
+
+    @contextmanager
+    def turn(self, name: str, runs: int = 1) -> Iterator[None]:
+        """Times what is done inside, which is so many runs of contender `name`, as its value of this round."""
+        start, spent = time.perf_counter(), time.process_time()
+        yield
+        self._taken[name].append((time.perf_counter() - start) / runs)
+        self._spent[name].append((time.process_time() - spent) / runs)
+
+    @property
+    def times(self) -> Times:
+        return Times(self._taken, round(self._neighbours.share, 2), self._spent)
 
 
 def alternate(
-    contenders: Mapping[str, Callable[[], object]], rounds: int, repeats: Mapping[str, int] | None = None
+    contenders: Mapping[str, Callable[[], object]], rounds: int, runs: Mapping[str, int] | None = None
 ) -> Times:
-    """Times contenders in turns, each after waiting a while for a quiet moment; they should be warm.
+    """Times contenders in turns, so that a noisy neighbour hits all alike; they should be warm.
 
-    A contender with `repeats` runs so often in each round, whose value is then the median.
+    A contender named in `runs` runs so often in each round, whose value is then the mean.
     """
-    taken: dict[str, list[float]] = {name: [] for name in contenders}
-    neighbours = Neighbours()
+    measured = Rounds()
     for _ in range(rounds):
         for name, contender in contenders.items():
-            neighbours.wait()
-            taken[name].append(statistics.median(seconds(contender) for _ in range((repeats or {}).get(name, 1))))
-    return Times(taken, round(neighbours.share, 2))
-
-
-def seconds(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
+            measured.wait()
+            times = (runs or {}).get(name, 1)
+            with measured.turn(name, times):
+                for _ in range(times):
+                    contender()
+    return measured.times
 
 
 def shared(path: str) -> Path:

@@ -57,7 +57,9 @@ def run(full: bool = False) -> None:
     least: dict[str, float] = {}
     for peer in PEERS:
         with _engine("dlib", peer.min_face) as dlib, _engine("yunet_reid", peer.min_face) as other:
-            own = {"dlib": dlib(False), "dlib, as the hub": dlib(True), "yunet_reid": other(False)}
+            own = {"dlib": dlib(False), "dlib, as the hub": dlib(True)}
+            if peer.min_face == 40:  # YuNet's boxes are tighter: most faces in these frames are smaller than 80 pixels
+                own["yunet_reid"] = other(False)
             theirs = _look(package, peer)
             theirs(pictures[1][:160, :160])
             for people, pixels in pictures.items():
@@ -93,6 +95,7 @@ def _compare(
             peer_finds=peer_found[-1],
             finds=found[pack],
             times_faster=round(ratio, 2),
+            times_less_cpu=round(times.cpu_ratio("peer", to=pack), 2),
             others=times.others,
         )
     return ratios

@@ -10,7 +10,6 @@ image, which doubles the chips: "bare" embeds both, "plain" only the face as it 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -34,8 +33,7 @@ from plugins.recognizers.onnx_local.stages import Chips
 from plugins.recognizers.onnx_local.vision import BATCH
 
 from .frames import frames, shown
-from .measure import Times, report
-from .neighbours import Neighbours
+from .measure import Rounds, report
 from .packs import ready
 from .school import folder, pupils, running_hub
 
@@ -109,19 +107,15 @@ async def _compare(min_face: int, images: Sequence[bytes], rounds: int) -> None:
                 "bare": partial(asyncio.to_thread, bare.work, images, bare.mirrored),
                 "hub": partial(delivery.work, images),
             }
-            wall: dict[str, list[float]] = {name: [] for name in works}
-            cpu: dict[str, list[float]] = {name: [] for name in works}
-            neighbours = Neighbours()
+            measured = Rounds()
             for _ in range(rounds):
                 for name, work in works.items():
-                    await asyncio.to_thread(neighbours.wait)
-                    start, spent = time.perf_counter(), time.process_time()
-                    await work()
-                    wall[name].append(time.perf_counter() - start)
-                    cpu[name].append(time.process_time() - spent)
+                    await asyncio.to_thread(measured.wait)
+                    with measured.turn(name):
+                        await work()
             async with school.database.read() as connection:
                 outcomes = await ledger.outcomes(connection)
-    times = Times(wall, round(neighbours.share, 2))
+    times = measured.times
     ratio = times.ratio("bare", to="hub")
     report(
         "pipeline",
@@ -132,7 +126,7 @@ async def _compare(min_face: int, images: Sequence[bytes], rounds: int) -> None:
         target=LEAST,
         reached=ratio >= LEAST,
         share_of_plain_speed=round(times.ratio("plain", to="hub"), 3),
-        cpu_to_bare=round(Times(cpu, times.others).ratio("hub", to="bare"), 3),
+        cpu_to_bare=round(times.cpu_ratio("hub", to="bare"), 3),
         frames_a_second=round(len(images) / times.median("hub"), 2),
         others=times.others,
         outcomes={str(outcome): number for outcome, number in outcomes.items()},
