@@ -6,6 +6,8 @@ import asyncio
 import hashlib
 import json
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -183,6 +185,16 @@ def count_projections(registers: Registers, monkeypatch: pytest.MonkeyPatch) -> 
     return projected
 
 
+@asynccontextmanager
+async def at_work(projector: Projector) -> AsyncIterator[None]:
+    task = asyncio.create_task(projector.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_facts_that_arrive_together_cost_one_projection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with services(tmp_path) as parts:
         projected = count_projections(parts.registers, monkeypatch)
@@ -190,10 +202,10 @@ async def test_facts_that_arrive_together_cost_one_projection(tmp_path: Path, mo
         for seconds in range(500):
             projector.watched(NINE + timedelta(seconds=seconds))
             projector.concluded()
-        task = asyncio.create_task(projector.run())
-        while SETTLE not in parts.clock.slept:
-            await asyncio.sleep(0.01)
-        task.cancel()
+        async with at_work(projector):
+            async with asyncio.timeout(5):
+                while SETTLE not in parts.clock.slept:
+                    await asyncio.sleep(0.01)
         assert projected == [MONDAY]
 
 
@@ -214,13 +226,11 @@ async def test_a_failing_database_delays_the_register_and_no_more(
             return write()
 
         monkeypatch.setattr(parts.database, "write", sometimes)
-        task = asyncio.create_task(projector.run())
         projector.concluded()
-        async with asyncio.timeout(5):
+        async with at_work(projector), asyncio.timeout(5):
             while await statuses(parts) != {"ada": "present"}:
                 await asyncio.sleep(0.01)
         assert parts.clock.slept.count(SETTLE) >= 3, "it is left alone between the tries"
-        task.cancel()
 
 
 async def test_open_marks_are_decided_once_patience_has_run_out_even_after_a_restart(tmp_path: Path) -> None:
