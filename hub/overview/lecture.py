@@ -12,7 +12,7 @@ from hub.db.overview import Named
 from hub.db.overview_evidence import Observed
 
 from .lectures import LectureTally, date_of, lecture_of
-from .people import plain
+from .order import natural
 from .timeline import Timeline, timeline
 from .view import View
 
@@ -77,7 +77,7 @@ async def lecture_register(
         cameras = view.cameras_in(lecture.room) if lecture.planned else []
         signals = await overview_evidence.signals(connection, cameras, *_reach(view, lecture))
     shown = [named for named in roll if only in (None, named.mark.status)]
-    shown.sort(key=lambda named: (ORDER.index(named.mark.status), plain(named.name), named.mark.person))
+    shown.sort(key=lambda named: (ORDER.index(named.mark.status), natural(named.name), named.mark.person))
     pages = max(1, -(-len(shown) // PAGE))
     page = min(max(page, 1), pages)
     rows = tuple(shown[(page - 1) * PAGE : page * PAGE])

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from hub.attendance.records import Lecture, Status
 
+from .order import natural
 from .tally import Tally
 from .view import View
 
@@ -53,7 +54,7 @@ def lectures_of(view: View, day: date, tallies: Mapping[str, Mapping[Status, int
         for lecture_id, counts in tallies.items()
         if lecture_id not in planned and (gone := _gone(view, lecture_id, Tally.of(counts))) is not None
     ]
-    return sorted(found, key=lambda lecture: (lecture.start, lecture.room, lecture.class_name, lecture.id))
+    return sorted(found, key=lambda one: (one.start, natural(one.room), natural(one.class_name), one.id))
 
 
 def lecture_of(view: View, lecture_id: str, counts: Mapping[Status, int]) -> LectureTally | None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 
 from hub.db import overview_evidence, overview_people, people
 from hub.db.overview_evidence import Seen
 from hub.db.people import Person
 
+from .order import natural, plain
 from .view import View
 
 PAGE = 100
-_LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe"})
-"""Letters that Unicode does not take apart into a plain one and an accent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ async def people_page(view: View, query: str = "", page: int = 1) -> People:
         everybody = await people.all(connection)
         words = plain(query).split()
         found = [one for one in everybody if all(word in _searched(one) for word in words)]
-        found.sort(key=lambda one: (plain(one.name), one.id))
+        found.sort(key=lambda one: (natural(one.name), one.id))
         pages = max(1, -(-len(found) // PAGE))
         page = min(max(page, 1), pages)
         shown = found[(page - 1) * PAGE : page * PAGE]
@@ -56,12 +54,6 @@ async def people_page(view: View, query: str = "", page: int = 1) -> People:
         PersonRow(one.id, one.name, one.class_name or "", one.id in by_camera, seen.get(one.id)) for one in shown
     )
     return People(query, page, pages, len(found), len(everybody), rows)
-
-
-def plain(text: str) -> str:
-    """For searching and sorting: without case and without accents, so that Łucja is found as Lucja, beside her."""
-    apart = unicodedata.normalize("NFKD", text.casefold()).translate(_LETTERS)
-    return "".join(char for char in apart if not unicodedata.combining(char))
 
 
 def _searched(person: Person) -> str:

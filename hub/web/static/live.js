@@ -73,7 +73,10 @@ function listen(news) {
 function swap(fresh) {
   for (const part of document.querySelectorAll("[data-live]")) {
     const other = fresh.querySelector(`[data-live="${CSS.escape(part.dataset.live)}"]`);
-    if (!other || other.innerHTML === part.innerHTML) continue;
+    if (!other) continue;
+    const folded = part.querySelectorAll("details");
+    other.querySelectorAll("details").forEach((fold, place) => (fold.open = folded[place]?.open ?? false));
+    if (other.innerHTML === part.innerHTML) continue;
     const held = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     part.replaceChildren(...other.childNodes);
     if (held) part.querySelector(`[href="${CSS.escape(held)}"]`)?.focus({ preventScroll: true });
