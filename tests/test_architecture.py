@@ -217,7 +217,8 @@ def test_files_stay_short() -> None:
 IMPORT_EACH = """
 import json, os, sys
 # What takes long is imported once and shared by the children.
-import aiohttp.web, aiohttp_jinja2, alembic, av, cv2, numpy, onnx, onnxruntime, PIL.Image, pluggy, pytest, hypothesis, rich.table
+import aiohttp.web, aiohttp_jinja2, alembic, av, cv2, hypothesis, numpy, onnx, onnxruntime, PIL.Image, pluggy, pytest
+import rich.table
 import sqlalchemy.ext.asyncio, typer, voluptuous, yaml
 
 failed = {}
