@@ -61,10 +61,10 @@ async def test_a_camera_ahead_of_recognition_waits_and_nothing_is_lost(tmp_path:
         await parts.enrol("ada")
         async with hub(parts) as made:
             async with asyncio.timeout(20):
-                for seq in range(150):
+                for seq in range(60):
                     await made.deliver("door", frame(seq, "ada"))
                 await made.drained()
-        assert len(await parts.seen()) == 150
+        assert len(await parts.seen()) == 60
 
 
 async def test_a_part_that_fails_ends_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
