@@ -184,7 +184,8 @@ async def _summary(school: School) -> str:
     known = await Roll(school.database, school.clock).everybody()
     enrolled = sum(one.images > 0 for one in known)
     cameras = ", ".join(f"{camera.id} ({camera.platform})" for camera in school.settings.cameras) or "none configured"
-    hint = "" if enrolled else "; enrol with: fras enroll DIR --consent granted --signed-by NAME"
+    invented = any(school.catalog.spec("camera", camera.platform).invented for camera in school.settings.cameras)
+    hint = "" if enrolled or invented else "; enrol with: fras enroll DIR --consent granted --signed-by NAME"
     return f"people: {len(known)}, enrolled: {enrolled}{hint}\ncameras: {cameras}"
 
 

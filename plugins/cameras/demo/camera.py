@@ -11,7 +11,7 @@ from hub.plugin import CameraEvent, Config, Frame, Heartbeat, Permanent, PluginC
 from . import room
 from .script import Cast, Presence, Script
 
-STILL: Final = 15.0
+STILL: Final = 20.0
 """Seconds between two frames while everybody sits still, as of a camera that looks for motion."""
 BEAT: Final = 5
 """Looks after which a heartbeat is due."""
