@@ -34,6 +34,8 @@ DataOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on standard output.")]
 
 CONFIG = Path("hub.yaml")
+LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+"""What JSON leaves as it is and many a reader takes for the end of a line."""
 
 
 def words(value: str | None) -> str | None:
@@ -94,7 +96,7 @@ def emit(record: dict[str, Any]) -> None:
     """One JSON line on standard output. A name that is not text stays what it is: a lone surrogate, escaped."""
     file = out.file
     everywhere = getattr(file, "encoding", None) in ("utf-8", None)
-    text = json.dumps(record, ensure_ascii=not everywhere)
+    text = json.dumps(record, ensure_ascii=not everywhere).translate(LINE_ENDS)
     file.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
     file.flush()
 

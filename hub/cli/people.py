@@ -14,7 +14,7 @@ from hub.recognition.consent import Consent
 
 app = typer.Typer(name="people", help="Who is known, and whose consent stands.", no_args_is_help=True)
 
-PersonArgument = Annotated[str, typer.Argument(metavar="PERSON", help="The person's id.")]
+PersonArgument = Annotated[str, typer.Argument(metavar="PERSON", callback=console.words, help="The person's id.")]
 
 
 @app.command("list")
@@ -43,8 +43,12 @@ def show(
 @app.command("add")
 def add(
     person: PersonArgument,
-    name: Annotated[str, typer.Option("--name", help="The name staff see; by default the id.")] = "",
-    class_name: Annotated[str, typer.Option("--class", help="The class whose lectures they attend.")] = "",
+    name: Annotated[
+        str, typer.Option("--name", callback=console.words, help="The name staff see; by default the id.")
+    ] = "",
+    class_name: Annotated[
+        str, typer.Option("--class", callback=console.words, help="The class whose lectures they attend.")
+    ] = "",
     config: console.ConfigOption = console.CONFIG,
     data: console.DataOption = None,
 ) -> None:
