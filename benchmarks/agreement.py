@@ -57,7 +57,7 @@ class Tally:
         }
 
 
-PORTRAITS, SCENES = 8, 3
+PORTRAITS, SCENES = 8, 2
 """Without `--full`; the whole set is 60 photographs of faces/probe and every scene."""
 
 WIDTH = 640

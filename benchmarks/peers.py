@@ -47,7 +47,7 @@ class Peer:
         return f"face_recognition {self.locate.upper()}, {'enlarged once' if self.upsampled else 'not enlarged'}"
 
 
-PEERS = (Peer("hog", 1, 40, 5), Peer("cnn", 1, 40, 2), Peer("cnn", 0, 80, 3))
+PEERS = (Peer("hog", 1, 40, 4), Peer("cnn", 1, 40, 2), Peer("cnn", 0, 80, 3))
 
 
 def run(full: bool = False) -> None:
@@ -83,7 +83,7 @@ def _compare(
     peer_found: list[int] = []
     contenders: dict[str, Callable[[], object]] = {pack: partial(look, pixels) for pack, look in own.items()}
     contenders["peer"] = lambda: peer_found.append(theirs(pixels))
-    times = alternate(contenders, rounds, dict.fromkeys(own, 5))
+    times = alternate(contenders, rounds, dict.fromkeys(own, 3))
     ratios = {pack: times.ratio("peer", to=pack) for pack in own}
     for pack, ratio in ratios.items():
         report(
