@@ -10,7 +10,6 @@ from hub.plugin import Model
 from hub.recognition.policy import Gates, Policy, Thresholds
 from hub.settings import PolicySettings
 
-
 SHARP = 8.0
 """Sharpness a portrait needs. 641 photographs of LFW (faces of 100 px) have 8.1 and more with the dlib pack, 16.7 with
 YuNet + 0095; blurred by 2 px (Gaussian sigma) they have at most 7.6 with dlib."""
