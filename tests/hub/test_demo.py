@@ -10,9 +10,12 @@ import pytest
 from hub import demo
 from hub.calibrating import calibrate_gallery
 from hub.db import consent, templates
+from hub.enrolment import Enrolment, PersonResult
 from hub.pipeline.judge import Judge
 from hub.plugin import Invented, Picture
+from hub.portraits import Pupil
 from hub.recognition.consent import INVENTED, Consent
+from hub.registration import Signature, register_people
 from tests.support import colours
 from tests.support.fras import save
 from tests.support.services import POLICY, Services, services
@@ -115,3 +118,14 @@ async def test_demo_thresholds_are_of_the_demo_alone(parts: Services, cast: Inve
     assert drawn.policy_version != POLICY.version
     calibration = await calibrate_gallery(parts.database, parts.embedder.model, 0.01)
     assert calibration.people == 0, "the invented have portraits, nobody real has"
+
+
+async def test_a_real_portrait_is_not_compared_with_the_invented(
+    parts: Services, cast: Invented, tmp_path: Path
+) -> None:
+    await seed(parts, cast)
+    pupil = Pupil("real", "Real", None, (save(tmp_path / "real.png", "bob", brightness=-9),))
+    await register_people(parts.database, [pupil], Signature(Consent.GRANTED, "a parent"), parts.clock)
+    enrolment = Enrolment(parts.database, parts.embedder, parts.storage, POLICY, parts.clock)
+    results = [result async for result in enrolment.enrol([pupil])]
+    assert results[-1] == PersonResult("real", 1)

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from hub.recognition.calibration import calibrate
+from hub.recognition.calibration import calibrate, halfway
 from hub.recognition.policy import Thresholds
 from tests.support.faces import images
 
@@ -111,3 +111,19 @@ def test_two_people_are_each_others_strangers() -> None:
 def test_a_single_image_says_nothing_of_being_missed() -> None:
     found = calibrate(school(60, 1), "cosine", MODEL, target_fpir=0.05)
     assert (found.genuine, found.fnir) == (0, None)
+
+
+def test_halfway_lies_between_a_persons_farthest_and_the_nearest_other() -> None:
+    model = Thresholds(0.5, 0.6, 0.05)
+    people = {"a": [[0.0, 0.0], [0.1, 0.0]], "b": [[1.0, 0.0], [1.1, 0.0]]}
+    found = halfway({person: np.array(images) for person, images in people.items()}, "euclidean", model)
+    own, nearest = 1 - 0.1, 1 - 0.95
+    assert found.threshold == found.single_frame == pytest.approx((own + nearest) / 2)
+
+
+def test_halfway_is_the_models_where_people_are_not_apart() -> None:
+    model = Thresholds(0.5, 0.6, 0.05)
+    mixed = {"a": np.array([[0.0, 0.0], [1.0, 0.0]]), "b": np.array([[0.5, 0.0], [1.5, 0.0]])}
+    assert halfway(mixed, "euclidean", model) == model
+    assert halfway({}, "euclidean", model) == model
+    assert halfway({"a": np.array([[0.0, 0.0]])}, "euclidean", model) == model
