@@ -26,6 +26,8 @@ REST = 4
 """Times as long as a projection took nothing is projected: registers of a large school take a fifth of a core."""
 NOTED = "registers:noted"
 """Where the database keeps the last event of the outbox that the stored registers show."""
+NEWS_KEPT = timedelta(days=7)
+"""How long events stay in the outbox for those who follow it with interruptions."""
 EVENTS = 1000
 """Events read at a time."""
 
@@ -117,6 +119,20 @@ class Registers:
         async with self._database.write() as connection:
             await stored.put(connection, NOTED, last)
 
+    async def forget_news(self, before: datetime) -> int:
+        """Removes events of the outbox from before that moment (UTC), and says how many; a batch a transaction.
+
+        What the registers do not show yet stays, and so does the newest: what is newer must be called something higher.
+        """
+        removed = 0
+        while True:
+            async with self._database.write() as connection:
+                shown = int(await stored.get(connection, NOTED) or 0)
+                batch = await outbox.trim(connection, before, upto=min(shown, await outbox.last(connection) - 1))
+            if not batch:
+                return removed
+            removed += batch
+
     async def project(self, day: date) -> Register:
         """Stores the day's sightings and marks in place of what was stored; the same facts store the same rows.
 
@@ -189,6 +205,11 @@ class Projector:
         """Time has passed: lectures end, and patience with silent cameras runs out."""
         self._looking_again = True
         self._news.set()
+
+    async def forget_news(self) -> None:
+        """Removes what followers of the outbox have had time enough to read. Raises Failure."""
+        async with self._turn:
+            await self._registers.forget_news(self._clock.now() - NEWS_KEPT)
 
     async def run(self) -> None:
         """Projects until cancelled."""

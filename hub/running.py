@@ -124,10 +124,11 @@ class Hub:
             try:
                 await self._crops.sweep()
                 await self._erasure.lapsed()
+                await self._projector.forget_news()
                 if hour % ORPHANS == 0:
                     await self._crops.sweep_orphans()
             except (PluginError, Failure) as error:
-                logger.warning("pictures past their time could not be removed now: %s", error)
+                logger.warning("what is past its time could not be removed now: %s", error)
             await self._clock.sleep(SWEEP.total_seconds())
 
 

@@ -41,6 +41,12 @@ async def last(connection: AsyncConnection) -> int:
     return int((await connection.execute(select(func.coalesce(func.max(outbox.c.id), 0)))).scalar_one())
 
 
-async def trim(connection: AsyncConnection, before: datetime) -> None:
-    """Forgets events older than `before` (UTC)."""
-    await connection.execute(delete(outbox).where(outbox.c.at < before))
+async def trim(connection: AsyncConnection, before: datetime, *, upto: int | None = None, most: int = 10_000) -> int:
+    """Forgets up to `most` events older than `before` (UTC), the oldest first, none after the one called `upto`.
+
+    Says how many.
+    """
+    old = select(outbox.c.id).where(outbox.c.at < before).order_by(outbox.c.id).limit(most)
+    if upto is not None:
+        old = old.where(outbox.c.id <= upto)
+    return (await connection.execute(delete(outbox).where(outbox.c.id.in_(old)))).rowcount
