@@ -111,7 +111,5 @@ def _listed(path: Path) -> dict[str, tuple[str | None, str | None]]:
                 raise Failure(f"{path}, line {rows.line_num}: id {person!r} stands twice", hint="remove one of them")
             people[person] = (name or None, class_name or None)
     except csv.Error as problem:
-        raise Failure(
-            f"{path}, line {rows.line_num + 1}: {problem}", hint="mend the quotes from there on"
-        ) from None
+        raise Failure(f"{path}, line {rows.line_num + 1}: {problem}", hint="mend the quotes from there on") from None
     return people
