@@ -136,8 +136,9 @@ class Pipeline:
 
         A recogniser that fails on a grey picture, too, is to blame itself: then the frame waits like any other.
         """
-        self._failures[frame.id] += 1
-        if self._failures[frame.id] < ATTEMPTS or not await self._judge.able():
+        if await self._judge.able():
+            self._failures[frame.id] += 1
+        if self._failures[frame.id] < ATTEMPTS:
             await self._wait([frame], fault)
             return
         del self._failures[frame.id]
