@@ -17,8 +17,8 @@ NAMES = {
     "ada": "陳大文 \N{SLIGHTLY SMILING FACE}",
     "bob": 'O\'Brien "Bob", jr.; [bold]x :smile:',
     "cem": "new\nline\x1b[31m\u2028\u202e",
-    "dee": "=cmd|' /C calc'!A0",
-    "eve": "..\\back\\slash %s {0}",
+    "dee": "=cmd|'calc'!A0",
+    "eve": "back\\slash %s {0}",
     "fay": "محمد Ζωή Зоя",
 }
 
