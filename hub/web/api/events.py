@@ -59,8 +59,8 @@ async def events(request: web.Request, query: EventsQuery, headers: EventsHeader
         response = web.StreamResponse(headers={"X-Accel-Buffering": "no"})
         response.content_type = "text/event-stream"
         response.charset = "utf-8"
-        await response.prepare(request)
         try:
+            await response.prepare(request)
             async for text in _stream(request.app[keys.DATABASE], news, wanted):
                 async with asyncio.timeout(PATIENCE):
                     await response.write(text)
