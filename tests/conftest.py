@@ -42,14 +42,13 @@ async def nothing_left_running(request: pytest.FixtureRequest) -> AsyncIterator[
 
 
 @pytest.fixture(autouse=True)
-def logging_as_it_was() -> Iterator[None]:
-    """`fras run` in this process sets what is logged; the next test must not notice."""
-    root, ours = logging.getLogger(), logging.getLogger("fras")
-    before = root.level, list(root.handlers), ours.level
+def logging_as_python_has_it() -> Iterator[None]:
+    """`fras run` in this process, be it for a fixture of the session, sets what is logged; no test must notice."""
+    root, handlers = logging.getLogger(), list(logging.getLogger().handlers)
+    root.setLevel(logging.WARNING)
+    logging.getLogger("fras").setLevel(logging.NOTSET)
     yield
-    root.setLevel(before[0])
-    root.handlers[:] = before[1]
-    ours.setLevel(before[2])
+    root.handlers[:] = handlers
 
 
 @pytest.fixture
