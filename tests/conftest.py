@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.support.distributions import forgetting
 from tests.support.filmed import filmed, filmed_once
 from tests.support.fras import School
 
@@ -52,8 +53,9 @@ def logging_as_python_has_it() -> Iterator[None]:
 
 
 @pytest.fixture
-def school(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> School:
+def school(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[School]:
     """A school in a folder of its own whose recogniser goes by colours."""
     made = School(tmp_path)
     monkeypatch.syspath_prepend(made.site)
-    return made
+    with forgetting(made.site):
+        yield made

@@ -10,7 +10,7 @@ import pytest
 
 from hub.plugin import CameraSpec, StorageSpec
 from hub.runtime.catalog import Catalog, Fault
-from tests.support.distributions import install
+from tests.support.distributions import forgetting, install
 
 GOOD = """
     from hub.plugin import CameraSpec, hookimpl
@@ -74,14 +74,11 @@ BROKEN = {
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder of installed distributions; what was imported from it is forgotten afterwards."""
-    before = set(sys.modules)
     monkeypatch.delenv("FRAS_NO_EXTERNAL_PLUGINS", raising=False)
     folder = tmp_path / "site-packages"
     monkeypatch.syspath_prepend(folder)
-    yield folder
-    for name in set(sys.modules) - before:
-        if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]
+    with forgetting(folder):
+        yield folder
 
 
 def fault(catalog: Catalog, name: str) -> Fault:
