@@ -19,7 +19,7 @@ run: install ## set FRAS up and run the hub on hub.yaml
 
 dev: ## set FRAS up with what tests and checks need
 	@scripts/install dev
-	@scripts/browser
+	@scripts/services
 
 service: ## as root: install FRAS as a systemd service, or upgrade it (docs/operations.md)
 	@scripts/service install

@@ -48,7 +48,7 @@ def test_no_file_is_large() -> None:
 
 
 @pytest.mark.parametrize(
-    "script", ["scripts/install", "scripts/find-python", "scripts/lock", "scripts/smoke", "scripts/browser", ".ci/run"]
+    "script", ["scripts/install", "scripts/find-python", "scripts/lock", "scripts/smoke", "scripts/services", ".ci/run"]
 )
 def test_scripts_are_executable_and_posix(script: str) -> None:
     path = ROOT / script

@@ -60,7 +60,7 @@ async def panel(folder: Path) -> AsyncIterator[Panel]:
 async def tab(folder: Path) -> AsyncIterator[OpenTab]:
     """Opens a tab: `async with tab(scheme="dark", width=390) as opened`."""
     if CHROMIUM is None:
-        pytest.skip("Chromium is not installed (scripts/browser adds it)")
+        pytest.skip("Chromium is not installed (scripts/services adds it)")
     playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
     async with playwright.async_playwright() as driver:
         browser = await driver.chromium.launch(
