@@ -11,7 +11,7 @@ A plugin is a module, named by an entry point of the group `fras.plugins` whose 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,15 +35,24 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 Config: TypeAlias = Mapping[str, Any]
 """A validated section of hub.yaml, without the keys that the hub itself reads (`platform`, `id`, `room`)."""
 
+Probe: TypeAlias = Callable[[Config, PluginContext], Awaitable[str]]
+"""Tries the service a section of hub.yaml names, for `fras check --connect`: reaches it, shows it the credentials,
+changes nothing there, opens nothing heavy. Answers what it found in one line ("large person group school-1: 812
+people, trained"); raises PluginError with what to fix. It is cancelled after a few seconds and may run beside a hub."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginSpec:
-    """`config_schema` is a dict of voluptuous markers; `description` is one line for `fras plugins`."""
+    """`config_schema` is a dict of voluptuous markers; `description` is one line for `fras plugins`.
+
+    A plugin that depends on something over the network or on a device has a `probe`.
+    """
 
     name: str
     config_schema: Mapping[Any, Any]
     description: str = ""
     api_version: int = API_VERSION
+    probe: Probe | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
