@@ -50,7 +50,7 @@ def parse(text: str) -> dict[str, Any]:
 def build(kind: type[T], found: Mapping[str, Any], name: str) -> T:
     """A `kind` from the object; what it has beyond the fields of `kind` is for newer peers. Raises WireError."""
     values = {}
-    for field, hint, required in _fields(kind):
+    for field, hint, required in _fields(kind):  # type: ignore[arg-type]  # a class is hashable
         value = found.get(field)
         if value is None:
             if required:
