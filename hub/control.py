@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hub.failure import Failure
+from hub.terminals import Terminals
 
 logger = logging.getLogger("fras.hub")
 
@@ -102,12 +103,12 @@ async def heeding() -> AsyncIterator[Control]:
     """Takes SIGHUP for a reload that is asked for."""
     control = Control()
     loop = asyncio.get_running_loop()
-    terminals = [number for number in range(3) if os.isatty(number)]
-    immune = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # nohup
+    terminals = Terminals()
+    before = signal.getsignal(signal.SIGHUP)
+    immune = before is signal.SIG_IGN  # nohup
 
     def hang_up() -> None:
-        """SIGHUP also says that the terminal is gone, and with it whoever started the hub in it."""
-        if terminals and not immune and not all(map(os.isatty, terminals)):
+        if terminals.gone and not immune:
             signal.raise_signal(signal.SIGTERM)
         else:
             control.ask()
@@ -117,6 +118,7 @@ async def heeding() -> AsyncIterator[Control]:
         yield control
     finally:
         loop.remove_signal_handler(signal.SIGHUP)
+        signal.signal(signal.SIGHUP, before)
 
 
 async def ask(data: Path, patience: float = PATIENCE) -> Outcome:

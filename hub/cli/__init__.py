@@ -8,21 +8,40 @@ import sys
 from io import TextIOWrapper
 from types import FrameType
 
+from hub.terminals import Terminals
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """What asks a command to end."""
+HUB = "run"
+"""The command to which SIGHUP means that it reads hub.yaml anew."""
 
 
 def main() -> None:
     _three_streams()
     for number in SIGNALS:
         signal.signal(number, _leave)
+    if sys.argv[1:2] == [HUB]:
+        _outlive_hang_ups()
     from hub.cli.commands import app  # a second of imports, in which nothing needs tidying up
 
     try:
         app()
     finally:  # the command has ended, its answer stands
-        for number in SIGNALS:
+        for number in (*SIGNALS, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
+
+
+def _outlive_hang_ups() -> None:
+    """Until `hub.control` listens to SIGHUP it has nothing to say: hub.yaml has not been read yet."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # nohup
+        return
+    terminals = Terminals()
+
+    def hang_up(number: int, frame: FrameType | None) -> None:
+        if terminals.gone:
+            _leave(number, frame)
+
+    signal.signal(signal.SIGHUP, hang_up)
 
 
 def _three_streams() -> None:

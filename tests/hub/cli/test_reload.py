@@ -5,9 +5,11 @@ from __future__ import annotations
 import signal
 import sqlite3
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -192,6 +194,24 @@ def test_sighup_does_the_same(hub: RunningHub) -> None:
     change(hub.school, "platform: local_disk", "platform: local_desk")
     hub.process.send_signal(signal.SIGHUP)
     assert "did you mean local_disk" in hub.says("reload: hub.yaml, line")
+
+
+def test_sighup_is_outlived_from_the_first_moment(tmp_path: Path) -> None:
+    school = School(tmp_path)
+    with running(school) as hub:
+        eventually("it heeds signals", lambda: _caught(hub.process.pid, signal.SIGTERM))
+        time.sleep(0.02)  # the next statement
+        while "running; Ctrl-C stops" not in hub.log:
+            hub.process.send_signal(signal.SIGHUP)
+            time.sleep(0.02)
+            assert hub.process.poll() is None, hub.log
+        assert hub.stop() == 0
+
+
+def _caught(process: int, number: signal.Signals) -> bool:
+    status = Path(f"/proc/{process}/status").read_text()
+    mask = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(mask, 16) >> (number - 1) & 1)
 
 
 def test_only_the_owner_may_ask(hub: RunningHub) -> None:
