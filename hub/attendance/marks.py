@@ -32,7 +32,8 @@ def marks(
 
     - *present*, *late*: `rules.present_after` confirmed sightings, where one that lasts counts again for each
       `rules.sighting_gap` it lasted, so that staying in view never counts less than coming and going. Late when
-      the first of them is more than `rules.late_after` after the start; `minutes` are whole minutes from it.
+      the first of them is more than `rules.late_after` after the start and the cameras watched enough of the time
+      before that to have seen somebody who came in time; `minutes` are whole minutes from the start.
     - *not observed*: any less than that, for somebody trusting *absent* must be able to rely on it; nobody
       seen but the cameras watched too little; or a person cameras do not recognise.
     - *absent*: recognisable, not seen at all, and the cameras watched enough.
@@ -102,10 +103,26 @@ class _Judge:
         if behind <= self.rules.late_after:
             return Status.PRESENT, None, self._seen(confirmed)
         why = self._seen(confirmed)
+        known, until = self._watched_before(confirmed[0].first)
+        if known < self.rules.enough_coverage:
+            how_much = f"only {int(known * 100)} % of the time" if known else "at no time"
+            doubt = f"whether in time is not known, for the cameras watched {how_much} until {self._time(until)}"
+            return Status.PRESENT, None, f"{why}; {doubt}"
         lost = self._lost(until=confirmed[0].first)
         if lost:
             why += f"; may have come earlier, for the cameras were not watching {lost}"
         return Status.LATE, behind // MINUTE, why
+
+    def _watched_before(self, first: datetime) -> tuple[float, datetime]:
+        """How much of the time in which one is in time the cameras watched, 0..1, and when that time ends.
+
+        At least `rules.gap` is asked for, because less is no time to see anybody in; what comes after `first`
+        matters to nobody.
+        """
+        start = self.lecture.start
+        until = min(first, start + max(self.rules.late_after, self.rules.gap))
+        lost = sum((min(gap.end, until) - gap.start for gap in self.watch.gaps if gap.start < until), timedelta())
+        return (until - start - lost) / (until - start), until
 
     def _missed(self) -> tuple[Status, str]:
         percent = f"{int(self.watch.share * 100)} %"

@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-RULE_VERSION = "1"
+RULE_VERSION = "2"
 """Raised when the same facts and the same `Rules` would give other marks."""
 
 
@@ -103,7 +103,8 @@ class Rules:
     gap: timedelta = timedelta(minutes=1)
     """Signals of a camera no further apart than this cover the time between them."""
     enough_coverage: float = 0.8
-    """Share of the lecture a room's cameras must have watched before absence may be said."""
+    """Share of the lecture a room's cameras must have watched before absence may be said; and of the time in which
+    one is in time, before lateness may."""
     patience: timedelta = timedelta(hours=1)
     """How long after the end to wait for the watermark of a silent camera."""
     sighting_gap: timedelta = timedelta(minutes=2)

@@ -144,7 +144,7 @@ RULES = {
     ),
     vol.Optional("early", description="A sighting this long before the start counts"): duration,
     vol.Optional("gap", description="A camera silent for longer was not watching"): duration,
-    vol.Optional("enough_coverage", description="Below it nobody is called absent"): share,
+    vol.Optional("enough_coverage", description="Watched for less, nobody is called absent, or late"): share,
     vol.Optional("patience", description="How long after the end to wait for a silent camera"): duration,
     vol.Optional("sighting_gap", description="Longer apart are two sightings"): duration,
     vol.Optional("frames_to_confirm", description="Frames that must agree where none suffices alone"): whole_number(

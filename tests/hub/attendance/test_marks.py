@@ -57,10 +57,35 @@ def test_the_bounds(clock: str, status: Status, minutes: int | None) -> None:
     assert (mark.status, mark.minutes) == (status, minutes)
 
 
-def test_late_admits_that_nobody_watched_before() -> None:
+def test_nobody_is_late_where_nobody_watched_those_who_came_in_time() -> None:
     mark = of(taken([saw("ada", "09:13")], thin("09:00", "09:12")), "ada")
-    assert mark.status is Status.LATE
-    assert mark.why.endswith("; may have come earlier, for the cameras were not watching 09:00–09:12")
+    assert (mark.status, mark.minutes) == (Status.PRESENT, None)
+    assert mark.why == (
+        "seen once from 09:13 at door-101, best score 0.71; "
+        "whether in time is not known, for the cameras watched at no time until 09:10"
+    )
+    mark = of(taken([saw("ada", "09:13")], thin("09:02", "09:12")), "ada")
+    assert mark.why.endswith("the cameras watched only 20 % of the time until 09:10")
+
+
+def test_late_admits_that_nobody_watched_for_a_while() -> None:
+    mark = of(taken([saw("ada", "09:19")], thin("09:09", "09:18")), "ada")
+    assert (mark.status, mark.minutes) == (Status.LATE, 19)
+    assert mark.why.endswith("; may have come earlier, for the cameras were not watching 09:09–09:18")
+
+
+def test_a_hub_that_starts_in_mid_lecture_calls_nobody_late_who_sits_there() -> None:
+    signals = every("09:25", "12:00")
+    drawn = taken([saw("ada", "09:25"), saw("bob", "09:40")], {"door-101": signals, "back-101": signals})
+    assert {of(drawn, person).status for person in ("ada", "bob")} == {Status.PRESENT}
+
+
+def test_where_late_begins_at_once_the_first_minute_must_have_been_watched() -> None:
+    strict = Rules(late_after=timedelta())
+    unwatched = every("09:00:40", "12:00", timedelta(seconds=10))
+    mark = of(taken([saw("ada", "09:00:50")], {"door-101": unwatched}, rules=strict), "ada")
+    assert mark.status is Status.PRESENT
+    assert of(taken([saw("ada", "09:00:50")], rules=strict), "ada").status is Status.LATE
 
 
 def test_capture_time_decides_not_when_it_was_processed() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from hub.attendance.coverage import covered_spans, watch
 from hub.attendance.records import Observation, Rules, Status
 from hub.attendance.register import canonical, conclusions, facts_of, register
 from hub.attendance.timetable import Weekly
@@ -93,6 +95,27 @@ def test_absence_is_only_said_when_nothing_at_all_speaks_against_it(
             assert mark.best_score is None
 
 
+@given(facts, watched, st.data())
+def test_lateness_is_only_said_where_those_in_time_would_have_been_seen(
+    observations: list[Observation], signals: dict[str, list[datetime]], data: st.DataObject
+) -> None:
+    """And who watched less knows less: without some of the signals nobody becomes late who was in time."""
+    drawn, rules = taken(observations, signals), Rules()
+    held = {lecture.id: lecture for lecture in drawn.lectures}
+    for mark in drawn.marks:
+        if mark.status is Status.LATE:
+            lecture = held[mark.lecture]
+            cameras = [camera for camera, room in ROOMS.items() if room == lecture.room]
+            in_time = replace(lecture, end=lecture.start + rules.late_after)
+            covered = {camera: covered_spans(signals[camera], rules) for camera in cameras}
+            assert watch(in_time, cameras, covered, {}).share >= rules.enough_coverage
+            assert mark.minutes is not None
+    fewer = {camera: times[: data.draw(st.integers(0, len(times)))] for camera, times in signals.items()}
+    late = {(mark.person, mark.lecture) for mark in drawn.marks if mark.status is Status.LATE}
+    for mark in taken(observations, fewer).marks:
+        assert mark.status is not Status.LATE or (mark.person, mark.lecture) in late
+
+
 def test_facts_beyond_the_day_do_not_matter() -> None:
     beyond = [saw("ada", "23:59", day=MONDAY - timedelta(days=1)), saw("ada", "00:00", day=MONDAY + timedelta(days=1))]
     assert canonical(taken([saw("ada", "09:02"), *beyond])) == canonical(taken([saw("ada", "09:02")]))
@@ -103,7 +126,8 @@ def test_the_day_reaches_as_far_as_its_lectures() -> None:
     reach = facts_of(MONDAY, [night], BERLIN, Rules())
     assert reach.start == at("00:00")
     assert reach.end > at("00:50", MONDAY + timedelta(days=1))
-    drawn = taken([saw("ada", "00:20", day=MONDAY + timedelta(days=1))], weekly=[night])
+    watched = {"door-101": every("22:59", "23:59")}
+    drawn = taken([saw("ada", "00:20", day=MONDAY + timedelta(days=1))], watched, weekly=[night])
     assert [mark.status for mark in drawn.marks if mark.person == "ada"] == [Status.LATE]
 
 
