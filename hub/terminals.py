@@ -1,4 +1,4 @@
-"""Whether the terminal that a process was started in is still there. Imports nothing heavy: `hub.cli` needs it first."""
+"""Whether the terminal that a process was started in is still there. Light: `hub.cli` imports it first."""
 
 from __future__ import annotations
 
