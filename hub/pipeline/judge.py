@@ -13,8 +13,6 @@ from hub.plugin import (
     Candidate,
     Embedder,
     Face,
-    IdentifiedFace,
-    Identifier,
     Model,
     NotReady,
     Picture,
@@ -66,7 +64,7 @@ class Judge:
 
     def __init__(
         self,
-        recogniser: Embedder | Identifier,
+        recogniser: Embedder,
         gallery: GalleryKeeper,
         policy: Policy,
         invented: Scope | None = None,
@@ -84,7 +82,7 @@ class Judge:
     @property
     def embedder(self) -> Embedder | None:
         """None for a recogniser that keeps its own gallery."""
-        return self._recogniser if isinstance(self._recogniser, Embedder) else None
+        return self._recogniser
 
     @property
     def model(self) -> Model | None:
@@ -103,12 +101,10 @@ class Judge:
         if not pictures:
             return []
         drawn = invented or [False] * len(pictures)
-        if isinstance(self._recogniser, Embedder):
-            sights = await self._recogniser.analyse(pictures, mirror=self._recogniser.model.mirror_probes)
-            self._refuse_another_model(self._recogniser.model)
-            faces = [sight.faces for sight in sights]
-            return await self._decide(faces, [sight.too_small for sight in sights], drawn)
-        return await self._identify(self._recogniser, pictures, drawn)
+        sights = await self._recogniser.analyse(pictures, mirror=self._recogniser.model.mirror_probes)
+        self._refuse_another_model(self._recogniser.model)
+        faces = [sight.faces for sight in sights]
+        return await self._decide(faces, [sight.too_small for sight in sights], drawn)
 
     async def judge_faces(self, faces: Sequence[Face], invented: bool = False) -> Judged:
         """The verdict on faces that a camera embedded itself, with this judge's model."""
@@ -126,10 +122,9 @@ class Judge:
         """Why faces embedded elsewhere, by `model_id`, cannot be judged here; empty when they can."""
         if model_id != self.model_id:
             return f"its faces were embedded by model {model_id}, and this hub uses {self.model_id}"
-        if isinstance(self._recogniser, Embedder):
-            dimension = self._recogniser.model.dimension
-            if any(face.embedding.shape != (dimension,) for face in faces):
-                return f"its embeddings are not the {dimension} numbers that {model_id} gives"
+        dimension = self._recogniser.model.dimension
+        if any(face.embedding.shape != (dimension,) for face in faces):
+            return f"its embeddings are not the {dimension} numbers that {model_id} gives"
         return ""
 
     def _refuse_another_model(self, model: Model) -> None:
@@ -158,23 +153,9 @@ class Judge:
             for p, (faces, small, drawn) in enumerate(zip(pictures, too_small, invented, strict=True))
         ]
 
-    async def _identify(
-        self, identifier: Identifier, pictures: Sequence[Picture], invented: Sequence[bool]
-    ) -> list[Judged]:
-        verdicts = []
-        for faces, drawn in zip(await identifier.identify(pictures), invented, strict=True):
-            scope = self._scope(drawn)
-            consenting = await scope.gallery.consenting() if scope else frozenset[str]()
-            near = [
-                [candidate for candidate in face.candidates if candidate.person in consenting][:CANDIDATES]
-                for face in faces
-            ]
-            verdicts.append(self._judged(faces, near, 0, drawn))
-        return verdicts
-
     def _judged(
         self,
-        faces: Sequence[Face | IdentifiedFace],
+        faces: Sequence[Face],
         near: Sequence[Sequence[Candidate]],
         too_small: int,
         invented: bool,

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
-from .types import CameraEvent, IdentifiedFace, Model, Picture, Sight
+from .types import CameraEvent, Candidate, Model, Picture, Sight
 
 
 @runtime_checkable
@@ -41,22 +41,46 @@ class Embedder(Protocol):
 
 @runtime_checkable
 class Identifier(Protocol):
-    """A recogniser that keeps the gallery itself (a cloud service)."""
+    """A recogniser that keeps the gallery itself (a cloud service), and never sees a whole image.
 
-    async def identify(self, pictures: Sequence[Picture]) -> list[list[IdentifiedFace]]:
-        """Faces with candidates for each picture, in order."""
+    The hub finds faces on this machine, with an `Embedder`, and hands over *crops*: each a Picture of its own, around
+    one face and with about half of that face's size left on each side. What else a crop shows is not meant. An image
+    without a face never gets here. Box, detector score and quality stay those that were found here, and the hub's
+    policy decides over the candidates as it does over an embedder's.
+
+    All methods are safe to call from several tasks at once, and, on one remote gallery, from several processes.
+    """
+
+    @property
+    def model(self) -> Model:
+        """What candidates' scores mean; its `dimension` is 0 and its `metric` "service"."""
         ...
 
-    async def enrol(self, person: str, pictures: Sequence[Picture]) -> None:
-        """Adds pictures of a consenting person to the remote gallery."""
+    async def identify(self, crops: Sequence[Picture]) -> list[Sequence[Candidate]]:
+        """For each crop, in order, whom its face may be: best first, a person once, whatever the score.
+
+        Nobody where the service finds no face in the crop, or none good enough to recognise.
+        """
+        ...
+
+    async def enrol(self, person: str, crops: Sequence[Picture]) -> list[str]:
+        """Adds pictures of a consenting person to the remote gallery.
+
+        Answers for each why it does not serve (a clause for staff), empty where it does. A crop that is there already
+        is not added again, so that a call which failed can be repeated.
+        """
         ...
 
     async def forget(self, person: str) -> None:
-        """Deletes every trace of the person at the remote side; fine if there is none."""
+        """Deletes every trace of the person at the remote side, and looks that nothing is left; fine if there is none.
+
+        Takes what `people` gave, too, where that is nobody the hub knows.
+        """
         ...
 
     async def people(self) -> list[str]:
-        """The ids of everybody the remote gallery holds."""
+        """The ids of everybody the remote gallery holds, as asked for now; also of those the hub never enrolled there
+        (under some id that no person of a school can have). The hub forgets whoever has no standing consent."""
         ...
 
 

@@ -122,16 +122,6 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class IdentifiedFace:
-    """A face that an identifier found, with its candidates, best first."""
-
-    box: Box
-    score: float
-    quality: Quality
-    candidates: tuple[Candidate, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Detections:
     """Faces with embeddings from a camera that recognises itself; joins the pipeline after *embed*."""
 
@@ -181,7 +171,7 @@ class ModelState:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What an embedder's embeddings mean.
+    """What an embedder's embeddings mean, or an identifier's scores.
 
     `id` changes whenever embeddings stop being comparable. `metric` says how two are compared; scores are
     always similarities: cosine, or 1 − distance for "euclidean". `threshold` is where a face may be called

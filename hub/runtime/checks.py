@@ -8,7 +8,7 @@ from dataclasses import astuple
 
 import numpy as np
 
-from hub.plugin import Box, CameraEvent, Candidate, Detections, Face, Frame, Heartbeat, IdentifiedFace, Model, Sight
+from hub.plugin import Box, CameraEvent, Candidate, Detections, Face, Frame, Heartbeat, Model, Sight
 
 LARGEST_NUMBER = 2**63 - 1
 """What a database keeps as an integer."""
@@ -77,15 +77,25 @@ def check_sights(sights: object, wanted: int, dimension: int) -> None:
             check_face(face, dimension)
 
 
-def check_identified(pictures: object, wanted: int) -> None:
-    """Refuses anything but a list of identified faces for each of `wanted` pictures."""
-    for faces in _list_of(pictures, wanted):
-        for face in _list_of(faces):
-            if not isinstance(face, IdentifiedFace):
-                raise Garbage(f"gave {_kind(face)} instead of an IdentifiedFace")
-            _check_box(face.box)
-            if not all(isinstance(candidate, Candidate) for candidate in face.candidates):
-                raise Garbage("gave a candidate that is not a Candidate")
+def check_candidates(crops: object, wanted: int) -> None:
+    """Refuses anything but a list of candidates, best first and each person once, for each of `wanted` crops."""
+    for candidates in _list_of(crops, wanted):
+        scores, people = [], set()
+        for candidate in _list_of(candidates):
+            if not isinstance(candidate, Candidate):
+                raise Garbage(f"gave {_kind(candidate)} instead of a Candidate")
+            scores.append(candidate.score)
+            people.add(candidate.person)
+        if not np.isfinite(scores).all() or scores != sorted(scores, reverse=True):
+            raise Garbage("gave candidates that are not best first")
+        if len(people) < len(scores):
+            raise Garbage("gave a person twice for one face")
+
+
+def check_refusals(said: object, wanted: int) -> None:
+    """Refuses anything but a text for each of `wanted` crops."""
+    for text in _list_of(said, wanted):
+        check_is(text, str)
 
 
 def check_is(value: object, kind: type) -> None:

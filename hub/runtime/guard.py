@@ -9,8 +9,8 @@ from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 from hub.plugin import (
+    Candidate,
     Embedder,
-    IdentifiedFace,
     Identifier,
     Model,
     NotFound,
@@ -20,7 +20,7 @@ from hub.plugin import (
     Storage,
 )
 
-from .checks import check_identified, check_is, check_model, check_sights
+from .checks import check_candidates, check_is, check_model, check_refusals, check_sights
 from .faults import PluginFault, meaning
 from .instance import Instance
 from .limits import Limits
@@ -157,18 +157,24 @@ class GuardedEmbedder:
 class GuardedIdentifier:
     """An Identifier whose calls raise nothing but PluginError."""
 
-    def __init__(self, guard: Guard[Embedder | Identifier]) -> None:
+    def __init__(self, guard: Guard[Embedder | Identifier], model: Model) -> None:
         self._guard = guard
+        self._model = model
 
-    async def identify(self, pictures: Sequence[Picture]) -> list[list[IdentifiedFace]]:
+    @property
+    def model(self) -> Model:
+        """As of the first opening."""
+        return self._model
+
+    async def identify(self, crops: Sequence[Picture]) -> list[Sequence[Candidate]]:
         return await self._guard.call(
-            "identify",
-            lambda p: _identifier(p).identify(pictures),
-            lambda found: check_identified(found, len(pictures)),
+            "identify", lambda p: _identifier(p).identify(crops), lambda found: check_candidates(found, len(crops))
         )
 
-    async def enrol(self, person: str, pictures: Sequence[Picture]) -> None:
-        await self._guard.call("enrol", lambda p: _identifier(p).enrol(person, pictures))
+    async def enrol(self, person: str, crops: Sequence[Picture]) -> list[str]:
+        return await self._guard.call(
+            "enrol", lambda p: _identifier(p).enrol(person, crops), lambda said: check_refusals(said, len(crops))
+        )
 
     async def forget(self, person: str) -> None:
         await self._guard.call("forget", lambda p: _identifier(p).forget(person))

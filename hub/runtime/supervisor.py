@@ -110,7 +110,7 @@ class Supervisor:
             if isinstance(plugin, Embedder):
                 yield GuardedEmbedder(guard, check_model(plugin.model))
             else:
-                yield GuardedIdentifier(guard)
+                yield GuardedIdentifier(guard, check_model(plugin.model))
         finally:
             await self.stop(instance_id)
 

@@ -19,7 +19,6 @@ from hub.plugin import (
     Config,
     Embedder,
     Face,
-    IdentifiedFace,
     Identifier,
     Model,
     NeedsHuman,
@@ -304,17 +303,21 @@ async def test_something_that_is_no_recogniser(supervisor: Supervisor) -> None:
 
 
 async def test_an_identifier_through_its_guard(supervisor: Supervisor) -> None:
-    found = IdentifiedFace(Box(0, 0, 4, 4), 1.0, Quality(4, 1), (Candidate("p1", 0.9),))
+    found = Candidate("p1", 0.9)
+    answers: list[Sequence[Candidate]] = [[found]]
 
     class ToyIdentifier:
+        model = Model("toy", 0, "service", 0.5, 0.6, 0.1, 40)
+
         def __init__(self) -> None:
             self.known: list[str] = []
 
-        async def identify(self, pictures: Sequence[Picture]) -> list[list[IdentifiedFace]]:
-            return [[found]]
+        async def identify(self, crops: Sequence[Picture]) -> list[Sequence[Candidate]]:
+            return answers
 
-        async def enrol(self, person: str, pictures: Sequence[Picture]) -> None:
+        async def enrol(self, person: str, crops: Sequence[Picture]) -> list[str]:
             self.known.append(person)
+            return [""]
 
         async def forget(self, person: str) -> None:
             self.known.remove(person)
@@ -325,10 +328,23 @@ async def test_an_identifier_through_its_guard(supervisor: Supervisor) -> None:
     async with supervisor.open_recognizer("toy", recognizer(ToyIdentifier()), {}) as opened:
         assert isinstance(opened, Identifier)
         assert not isinstance(opened, Embedder)
+        assert opened.model.id == "toy"
         assert await opened.identify([PICTURE]) == [[found]]
         with pytest.raises(PluginFault, match="gave 1 results for 2 pictures"):
             await opened.identify([PICTURE, PICTURE])
-        await opened.enrol("p1", [PICTURE])
+        for wrong, said in (
+            ([Candidate("p2", 0.1), found], "not best first"),
+            ([found, Candidate("p1", 0.8)], "a person twice"),
+            ([Candidate("p1", float("nan"))], "not best first"),
+            (["p1"], "a str instead of a Candidate"),
+        ):
+            answers[:] = [wrong]  # type: ignore[list-item]
+            with pytest.raises(PluginFault, match=said):
+                await opened.identify([PICTURE])
+        assert await opened.enrol("p1", [PICTURE]) == [""]
+        with pytest.raises(PluginFault, match="gave 1 results for 0 pictures"):
+            await opened.enrol("p2", [])
+        await opened.forget("p2")
         assert await opened.people() == ["p1"]
         await opened.forget("p1")
         with pytest.raises(PluginFault, match="ValueError"):
