@@ -25,7 +25,7 @@ service: ## as root: install FRAS as a systemd service, or upgrade it (docs/oper
 	@scripts/service install
 
 test: check ## set up, check, run every test, and a smoke run on a second Python
-	$(BIN)/python -m pytest --junitxml=$(RESULTS)/tests.xml $(ARGS)
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --junitxml=$(RESULTS)/tests.xml $(ARGS)
 	@$(MAKE) --no-print-directory smoke
 
 check: dev ## lint, format and types (ruff, mypy --strict); changes nothing
