@@ -98,9 +98,10 @@ class Registers:
         return {local} | {day for day in near if self._reach(day).start <= moment <= self._reach(day).end}
 
     async def undecided(self) -> list[date]:
-        """The days that have open marks."""
+        """The days whose marks may change: open ones, and those of days to come, made when the clock was wrong."""
+        today = self._clock.now().astimezone(self._zone).date()
         async with self._database.read() as connection:
-            return await attendance.undecided(connection)
+            return await attendance.undecided(connection, today)
 
     async def news(self) -> tuple[int, set[date]]:
         """The last event of the outbox, and the days of those frames that came to an end since `noted`."""

@@ -74,9 +74,10 @@ async def sightings_of(connection: AsyncConnection, date: str) -> list[Sighting]
     return [Sighting(*row) for row in await connection.execute(query)]
 
 
-async def undecided(connection: AsyncConnection) -> list[date_type]:
-    """The local dates that have open marks, in order."""
-    query = select(marks_table.c.date).where(marks_table.c.status == Status.OPEN).distinct()
+async def undecided(connection: AsyncConnection, today: date_type) -> list[date_type]:
+    """The local dates that have open marks, and those after today, in order."""
+    may_change = (marks_table.c.status == Status.OPEN) | (marks_table.c.date > today.isoformat())
+    query = select(marks_table.c.date).where(may_change).distinct()
     return sorted(date_type.fromisoformat(day) for day in (await connection.execute(query)).scalars())
 
 

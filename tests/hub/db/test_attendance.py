@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 from sqlalchemy import text
 
@@ -43,13 +43,16 @@ async def test_a_day_is_replaced_whole_and_alone(database: Database) -> None:
         assert await attendance.sightings_of(connection, TUESDAY) == [SEEN]
 
 
-async def test_days_with_open_marks_are_known(database: Database) -> None:
+async def test_days_whose_marks_may_change_are_known(database: Database) -> None:
+    monday, tuesday = date.fromisoformat(MONDAY), date.fromisoformat(TUESDAY)
     async with database.write() as connection:
         await people.add(connection, Person("1", "Ada"), Person("2", "Bob"))
         await attendance.replace_day(connection, MONDAY, [], [ABSENT])
-        assert await attendance.undecided(connection) == []
+        assert await attendance.undecided(connection, monday) == []
+        sunday = monday - timedelta(days=1)
+        assert await attendance.undecided(connection, sunday) == [monday], "decided while the clock was ahead"
         await attendance.replace_day(connection, TUESDAY, [], [replace(ABSENT, lecture="art", status=Status.OPEN)])
-        assert await attendance.undecided(connection) == [date.fromisoformat(TUESDAY)]
+        assert await attendance.undecided(connection, tuesday) == [tuesday]
 
 
 async def test_people_erased_meanwhile_are_left_out(database: Database) -> None:
