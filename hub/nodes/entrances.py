@@ -1,14 +1,15 @@
-"""Where frames that are sent to the hub wait for the camera plugin that reads them."""
+"""Where frames and heartbeats that are sent to the hub wait for the camera plugin that reads them."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
-from hub.plugin import Frame, NotReady
+from hub.plugin import CameraEvent, NotReady
 
 PLACES = 8
 """Frames of one camera that may be on their way at once, each in memory."""
@@ -24,14 +25,18 @@ class Closed(NotReady):
 
 @dataclass(slots=True, eq=False)
 class _Sent:
-    frame: Frame
+    event: CameraEvent
     done: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class Entrance:
-    """The frames sent to one camera, as an async iterator: asking for the next acknowledges the last."""
+    """What is sent to one camera, as an async iterator: asking for the next acknowledges the last.
 
-    def __init__(self, camera: str) -> None:
+    `orders` are what the node that sends is told to do, None where no node is meant to.
+    """
+
+    def __init__(self, camera: str, orders: Mapping[str, Any] | None = None) -> None:
+        self.orders = orders
         self._camera = camera
         self._senders = 0
         self._waiting: deque[_Sent] = deque()
@@ -50,11 +55,11 @@ class Entrance:
         finally:
             self._senders -= 1
 
-    async def send(self, frame: Frame) -> None:
-        """Returns once the hub has acknowledged the frame. Raises Closed when the camera stops before."""
+    async def send(self, event: CameraEvent) -> None:
+        """Returns once the hub has acknowledged the event. Raises Closed when the camera stops before."""
         if self._closed:
             raise self._stopped()
-        sent = _Sent(frame)
+        sent = _Sent(event)
         self._waiting.append(sent)
         self._changed.set()
         try:
@@ -66,7 +71,7 @@ class Entrance:
     def __aiter__(self) -> Entrance:
         return self
 
-    async def __anext__(self) -> Frame:
+    async def __anext__(self) -> CameraEvent:
         if self._handed_on is not None and not self._handed_on.done.done():
             self._handed_on.done.set_result(None)
         self._handed_on = None
@@ -76,7 +81,7 @@ class Entrance:
             self._changed.clear()
             await self._changed.wait()
         self._handed_on = self._waiting.popleft()
-        return self._handed_on.frame
+        return self._handed_on.event
 
     def close(self) -> None:
         """Nobody reads any more: whoever is still sending learns it."""
@@ -96,20 +101,29 @@ class Entrance:
 
 
 class Entrances:
-    """By camera. A camera plugin opens its own when it asks its context for `frames()`."""
+    """By camera. A camera plugin opens its own when it asks its context for what is `incoming()`."""
 
     def __init__(self) -> None:
         self._open: dict[str, Entrance] = {}
+        self._opened = asyncio.Event()
 
-    def open(self, camera: str) -> Entrance:
+    def open(self, camera: str, orders: Mapping[str, Any] | None = None) -> Entrance:
         """A new one; whoever still reads an older one of the same camera gets nothing more."""
         before = self._open.get(camera)
         if before is not None:
             before.close()
-        self._open[camera] = Entrance(camera)
+        self._open[camera] = Entrance(camera, orders)
+        self._opened.set()
+        self._opened.clear()
         return self._open[camera]
 
     def of(self, camera: str) -> Entrance | None:
         """That of a camera that is reading now."""
         entrance = self._open.get(camera)
         return None if entrance is None or entrance.closed else entrance
+
+    async def reading(self, camera: str) -> Entrance:
+        """That of the camera, once it is reading."""
+        while (entrance := self.of(camera)) is None:
+            await self._opened.wait()
+        return entrance

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 from .clock import Clock
-from .types import Frame
+from .types import CameraEvent
 
 if TYPE_CHECKING:  # half of what importing hub.plugin would cost
     import aiohttp
@@ -48,10 +48,11 @@ class PluginContext(Protocol):
         """Tells a waiting person what a slow set-up is doing ("building pack dlib: 3 of 5")."""
         ...
 
-    def frames(self) -> AsyncIterator[Frame]:
+    def incoming(self, orders: Mapping[str, Any] | None = None) -> AsyncIterator[CameraEvent]:
         """What is sent to this camera over the network, from now on; call it once, while opening.
 
-        Asking for the next frame tells the sender of the last that the hub has acknowledged it: yield each before.
+        Asking for the next tells the sender of the last that the hub has acknowledged it: yield each before. `orders`
+        make it the camera of a node: what that is told to do, by the keys of docs/node-protocol.md.
         """
         ...
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
 from hub.nodes.entrances import Entrance, Entrances
@@ -101,8 +101,8 @@ class Context:
     def progress(self, message: str) -> None:
         self._progress(message)
 
-    def frames(self) -> Entrance:
-        self._entrance = self._entrances.open(self.instance_id)
+    def incoming(self, orders: Mapping[str, Any] | None = None) -> Entrance:
+        self._entrance = self._entrances.open(self.instance_id, orders)
         return self._entrance
 
     async def acknowledged(self, epoch: int, seqs: Sequence[int]) -> frozenset[int]:

@@ -16,7 +16,7 @@ import pytest
 import voluptuous as vol
 
 from hub.plugin.specs import API_VERSION, PluginSpec, Spec
-from hub.plugin.types import Frame
+from hub.plugin.types import CameraEvent
 
 from .context import make_context
 from .leaks import nothing_left_running
@@ -61,8 +61,8 @@ class PluginContract:
         return tmp_path
 
     @pytest.fixture
-    def sent(self) -> Sequence[Frame]:
-        """What a camera that is fed over the network finds in its context's `frames()`."""
+    def sent(self) -> Sequence[CameraEvent]:
+        """What a camera that is fed over the network finds in its context's `incoming()`."""
         return ()
 
     @pytest.fixture
@@ -79,7 +79,7 @@ class PluginContract:
         tmp_path: Path,
         data_folder: Path,
         base_folder: Path,
-        sent: Sequence[Frame],
+        sent: Sequence[CameraEvent],
     ) -> Opener:
         @asynccontextmanager
         async def opened(*, held: Collection[tuple[int, int]] = ()) -> AsyncIterator[Any]:

@@ -6,17 +6,17 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 import aiohttp
 
 from hub.plugin.clock import Clock, SystemClock
-from hub.plugin.types import Frame
+from hub.plugin.types import CameraEvent
 
 from .leaks import PATIENCE
 
@@ -41,7 +41,7 @@ class StandInContext:
         time_zone: ZoneInfo,
         clock: Clock,
         held: Collection[tuple[int, int]],
-        sent: Sequence[Frame],
+        sent: Sequence[CameraEvent],
     ) -> None:
         self.instance_id = instance_id
         self.data_folder = data_folder
@@ -70,9 +70,9 @@ class StandInContext:
     def progress(self, message: str) -> None:
         self.said.append(message)
 
-    async def frames(self) -> AsyncIterator[Frame]:
-        for frame in self._sent:
-            yield frame
+    async def incoming(self, orders: Mapping[str, Any] | None = None) -> AsyncIterator[CameraEvent]:
+        for event in self._sent:
+            yield event
         await asyncio.Event().wait()
 
     async def acknowledged(self, epoch: int, seqs: Sequence[int]) -> frozenset[int]:
@@ -99,12 +99,12 @@ def make_context(
     time_zone: str = "Europe/London",
     clock: Clock | None = None,
     held: Collection[tuple[int, int]] = (),
-    sent: Sequence[Frame] = (),
+    sent: Sequence[CameraEvent] = (),
 ) -> StandInContext:
     """A context below `folder` (pytest's `tmp_path`); use it with `async with`.
 
-    `held` are the (epoch, seq) that `acknowledged` answers with, `sent` what `frames()` brings. Folders are made where
-    they are missing.
+    `held` are the (epoch, seq) that `acknowledged` answers with, `sent` what `incoming()` brings. Folders are
+    made where they are missing.
     """
     data_folder = data_folder or folder / "data"
     base_folder = base_folder or folder

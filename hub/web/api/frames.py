@@ -106,7 +106,7 @@ def _entrance(request: web.Request, camera: str) -> Entrance:
     if part is None:
         raise Problem(404, "there is no such camera", hint="add one of the platform http_push to hub.yaml")
     entrance = request.app[keys.ENTRANCES].of(camera)
-    if entrance is not None:
+    if entrance is not None and entrance.orders is None:
         return entrance
     health = request.app[keys.HEALTH]().get(camera)
     if health is not None and health.state in (State.RUNNING, State.FINISHED):

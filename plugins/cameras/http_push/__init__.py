@@ -10,23 +10,23 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from hub.plugin import Camera, CameraEvent, CameraSpec, Config, Frame, PluginContext, hookimpl
+from hub.plugin import Camera, CameraEvent, CameraSpec, Config, PluginContext, hookimpl
 
 CONFIG_SCHEMA: Final[Mapping[Any, Any]] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class PushedCamera:
-    frames: AsyncIterator[Frame]
+    incoming: AsyncIterator[CameraEvent]
 
     async def events(self) -> AsyncIterator[CameraEvent]:
-        async for frame in self.frames:
-            yield frame
+        async for event in self.incoming:
+            yield event
 
 
 @asynccontextmanager
 async def open_http_push(config: Config, context: PluginContext) -> AsyncIterator[Camera]:
-    yield PushedCamera(context.frames())
+    yield PushedCamera(context.incoming())
 
 
 @hookimpl
