@@ -1,0 +1,139 @@
+"""The stream of an IP camera, opened by FFmpeg over TCP."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from hub.plugin import CameraEvent, Config, NeedsHuman, NotReady, PluginContext, PluginError
+from hub.plugin.live import Address, Shot, Video, watch
+
+OPTIONS: Final = {
+    "rtsp_transport": "tcp",
+    "allowed_media_types": "video",
+    "analyzeduration": "300000",  # of the stream's time; the codec is known from its description
+    "fpsprobesize": "0",
+    "protocol_whitelist": "rtp,rtsp,tcp,tls,crypto",
+}
+
+
+class RtspCamera:
+    def __init__(self, config: Config, context: PluginContext, video: Video, proof: _Proof) -> None:
+        self._config = config
+        self._context = context
+        self._video = video
+        self._proof = proof
+
+    async def events(self) -> AsyncIterator[CameraEvent]:
+        every, still_every = self._config["every"], self._config["still_every"]
+        async for event in watch(self._context, self._take, every=every, still_every=still_every):
+            yield event
+
+    async def _take(self) -> Shot:
+        shot = await self._video.newest()
+        if not self._proof.worked:
+            await self._context.run_blocking(self._proof.note)
+        return shot
+
+
+class _Proof:
+    """Remembers across restarts that an address has given a picture: what it lacks later may well come back."""
+
+    def __init__(self, folder: Path, where: Address) -> None:
+        self._file = folder / "worked"
+        self._mark = hashlib.sha256(where.url.encode()).hexdigest()
+        self.worked = False
+
+    def look(self) -> None:
+        with suppress(OSError, ValueError):
+            self.worked = self._file.read_text() == self._mark
+
+    def note(self) -> None:
+        self.worked = True
+        with suppress(OSError):  # costs a camera that starts slowly its patience, no more
+            self._file.write_text(self._mark)
+
+
+@asynccontextmanager
+async def opened(config: Config, context: PluginContext) -> AsyncIterator[RtspCamera]:
+    """Raises as `explain`."""
+    where = _address(config)
+    proof = _Proof(context.data_folder, where)
+    await context.run_blocking(proof.look)
+    async with _video(config, context, where, proof.worked) as video:
+        context.logger.info("connected to %s: %s", where.shown, video.opened)
+        yield RtspCamera(config, context, video, proof)
+
+
+async def probe(config: Config, context: PluginContext) -> str:
+    where = _address(config)
+    async with _video(config, context, where, False) as video:
+        await video.newest()
+        return f"{where.shown}: {video.opened}"
+
+
+def explain(error: Exception, where: Address, worked: bool) -> PluginError:
+    """What an error of FFmpeg means. Its own text is never used: it holds the address with the password.
+
+    A path that is gone at an address that `worked` may come back: the camera starts anew, or a recorder's source is
+    away.
+    """
+    import av
+
+    place = where.shown
+    if isinstance(error, PluginError):
+        return error
+    if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
+        given = "does not accept user and password" if where.user else "asks for a user and a password"
+        return NeedsHuman(f"{place} {given}", hint="set `user` and `password` as in the camera's own settings")
+    if isinstance(error, av.error.HTTPNotFoundError):
+        kind = NotReady if worked else NeedsHuman
+        return kind(f"{place} is not there: the camera knows no such path", hint="look up its RTSP address (path)")
+    if isinstance(error, av.error.HTTPClientError):
+        return NotReady(f"{place} refuses the request", hint="does it offer RTSP over TCP, to this many viewers?")
+    if isinstance(error, av.error.HTTPServerError):
+        return NotReady(f"{place} reports a fault of its own", hint="restart the camera if this lasts")
+    if isinstance(error, av.error.ExitError | TimeoutError):
+        return NotReady(f"{place} does not answer in time", hint="is it on, and does the network let it through?")
+    if isinstance(error, ConnectionRefusedError):
+        return NotReady(f"{place} refuses the connection", hint="is RTSP switched on there, and the port right?")
+    if isinstance(error, av.error.InvalidDataError | av.error.ProtocolNotFoundError | ValueError):
+        return NotReady(f"{place} sends something that is no video stream", hint="is this the RTSP port?")
+    if isinstance(error, EOFError):
+        return NotReady(f"{place} ended the connection", hint="it is opened again")
+    if isinstance(error, OSError) and error.strerror and error.errno and error.errno > 0:
+        return NotReady(f"{place} cannot be reached: {error.strerror}", hint="check its address and the network")
+    return NotReady(f"{place} failed ({type(error).__name__})", hint="it is opened again")
+
+
+def _address(config: Config) -> Address:
+    where: Address = config["url"]
+    return where.with_login(config.get("user"), config.get("password"))
+
+
+@asynccontextmanager
+async def _video(config: Config, context: PluginContext, where: Address, worked: bool) -> AsyncIterator[Video]:
+    await context.run_blocking(importlib.import_module, "av")
+    timeout: timedelta = config["timeout"]
+    async with Video.open(
+        context,
+        partial(_connect, where, timeout.total_seconds()),
+        partial(explain, where=where, worked=worked),
+        every=config["every"],
+        quality=config["quality"],
+        patience=timeout,
+    ) as video:
+        yield video
+
+
+def _connect(where: Address, timeout: float) -> Any:
+    import av
+
+    options = {**OPTIONS, "timeout": str(int(timeout * 1_000_000))}
+    return av.open(where.full, "r", format="rtsp", options=options, timeout=timeout, metadata_errors="replace")
