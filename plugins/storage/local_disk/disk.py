@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-SEGMENT = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
+from hub.plugin.keys import KEY_SEGMENT
+
 UNFINISHED = "+"
 """Begins the name of a file that is being written; no key can contain it."""
 RETRIES = 10
 NOTHING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
 """How the system says that a path leads to no file without following links."""
-
-
-def parts_of(key: str) -> Sequence[str]:
-    """The segments of `key`. Raises ValueError for what is not a key."""
-    parts = key.split("/")
-    if not all(SEGMENT.fullmatch(part) and part not in (".", "..") for part in parts):
-        raise ValueError(f"{key!r} is not a storage key")
-    return parts
 
 
 class Disk:
@@ -75,7 +67,7 @@ class Disk:
                 return [
                     entry.name + "/" * entry.is_dir(follow_symlinks=False)
                     for entry in entries
-                    if SEGMENT.fullmatch(entry.name) and not entry.is_symlink()
+                    if KEY_SEGMENT.fullmatch(entry.name) and not entry.is_symlink()
                 ]
         except FileNotFoundError:
             return []

@@ -8,8 +8,9 @@ from datetime import timedelta
 from typing import ParamSpec, TypeVar
 
 from hub.plugin import NeedsHuman, NotFound, NotReady, PluginContext, StorageFull
+from hub.plugin.keys import key_parts
 
-from .disk import Disk, parts_of
+from .disk import Disk
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -24,11 +25,11 @@ class LocalDisk:
         self._context = context
 
     async def put(self, key: str, data: bytes) -> None:
-        await self._run(self._disk.put, parts_of(key), data)
+        await self._run(self._disk.put, key_parts(key), data)
 
     async def get(self, key: str) -> bytes:
         try:
-            return await self._run(self._disk.get, parts_of(key))
+            return await self._run(self._disk.get, key_parts(key))
         except FileNotFoundError:
             raise NotFound(f"storage {self._context.instance_id} has nothing under {key}") from None
 
@@ -49,11 +50,11 @@ class LocalDisk:
                 yield waiting.pop()
 
     async def delete(self, key: str) -> None:
-        await self._run(self._disk.delete, parts_of(key))
+        await self._run(self._disk.delete, key_parts(key))
 
     async def link(self, key: str, lifetime: timedelta) -> str | None:
         """None: the hub serves the bytes itself."""
-        parts_of(key)
+        key_parts(key)
         return None
 
     async def _run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

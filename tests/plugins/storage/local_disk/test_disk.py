@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.plugin import NeedsHuman, NotFound, NotReady, Storage, StorageFull
+from hub.plugin.keys import key_parts
 from plugins.storage.local_disk import fras_plugins
-from plugins.storage.local_disk.disk import parts_of
 from tests.support.disks import local_disk
 
 
@@ -99,7 +99,7 @@ async def test_keys_that_are_none_are_refused(storage: Storage, tmp_path: Path, 
 @given(st.text(max_size=12))
 def test_no_key_leads_out(key: str) -> None:
     try:
-        parts = parts_of(key)
+        parts = key_parts(key)
     except ValueError:
         return
     root = Path("/some/folder")

@@ -1,0 +1,97 @@
+"""Calls to the bucket from the event loop: each bounded in time, and none while the bucket is known to be away."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from hub.plugin import NotFound, NotReady, PluginContext, PluginError
+
+from .meanings import Away, Refused, meaning
+from .options import Options
+from .spool import Busy
+from .wires import Cut, Wire
+
+T = TypeVar("T")
+
+LONGEST_CALL: Final = 60.0
+"""Seconds for a call with all its tries, well below the hub's own cap."""
+FIRST_WAIT: Final = 1.0
+LONGEST_WAIT: Final = 60.0
+
+
+class Line:
+    """After a failure that concerns every call, calls fail at once, with the same reason, until the next try."""
+
+    def __init__(self, context: PluginContext, options: Options) -> None:
+        self._context = context
+        self._options = options
+        self._failures = 0
+        self._retry_at = 0.0
+        self.trouble: PluginError | None = None
+        """Why the bucket cannot be used, None while it can."""
+
+    @property
+    def wait(self) -> float:
+        """Seconds until the bucket is tried again; 0 while it works."""
+        return max(0.0, self._retry_at - self._context.clock.monotonic()) if self.trouble else 0.0
+
+    async def call(self, function: Callable[[], T], seconds: float = LONGEST_CALL) -> T:
+        """The result of `function`, run in one of the plugin's threads; when that takes longer, or is cancelled, its
+        connections are cut.
+
+        Raises PluginError, NotFound and Refused among it, and what `function` raises of the spool: Busy, OSError.
+        """
+        if self.trouble is not None and self.wait > 0:
+            raise self.trouble
+        wire = Wire()
+
+        def run() -> T:
+            try:
+                with wire.in_use():
+                    return function()
+            except (PluginError, Busy, OSError):  # an OSError is this machine's disk: the network's are botocore's
+                raise
+            except Cut:
+                raise self._late() from None
+            except Exception as error:
+                self._context.logger.debug("a call failed", exc_info=error)
+                raise (self._late() if wire.is_cut else meaning(error, self._options)) from None
+
+        late = asyncio.get_running_loop().call_later(seconds, wire.cut)
+        try:
+            result = await self._context.run_blocking(run)
+        except asyncio.CancelledError:
+            wire.cut()
+            raise
+        except (NotFound, Refused):
+            self._works()
+            raise
+        except PluginError as error:
+            self._fails(error)
+            raise
+        finally:
+            late.cancel()
+        self._works()
+        return result
+
+    def _late(self) -> Away:
+        return Away(f"{self._options.where} does not answer in time")
+
+    def _works(self) -> None:
+        if self.trouble is not None:
+            self._context.logger.info("%s works again", self._options.where)
+        self.trouble, self._failures = None, 0
+
+    def _fails(self, error: PluginError) -> None:
+        if type(error) is NotReady:  # the hub's: too many calls wait, which says nothing about the bucket
+            return
+        if self.trouble is None or str(self.trouble) != str(error):
+            self._context.logger.warning("%s; what is put meanwhile waits on this machine", error)
+        self.trouble = error
+        longest = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(self._failures, 10))
+        self._failures += 1
+        jitter = random.uniform(0.5, 1.0)  # noqa: S311 (nothing secret)
+        self._retry_at = self._context.clock.monotonic() + longest * jitter
