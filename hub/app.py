@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from hub import restoring
 from hub.backup import Backup
 from hub.crops import Crops
+from hub.db import objections
 from hub.db import school as school_name
 from hub.db.engine import Database, open_database
 from hub.enrolment import Enrolment
@@ -28,7 +29,7 @@ from hub.pipeline.judge import Judge
 from hub.plugin import Clock, Embedder, ModelState, Storage, SystemClock
 from hub.policies import enrolment_policy, policy_for
 from hub.registers import Registers
-from hub.restoring import Restored, refuse_half_restored
+from hub.restoring import Restored, Since, refuse_half_restored
 from hub.runtime.catalog import Catalog, Kind
 from hub.runtime.context import Surroundings
 from hub.runtime.health import Health
@@ -111,7 +112,8 @@ async def open_school(
             stack.enter_context(lock_data_folder(paths.data))
         refuse_half_restored(paths.data)
         url = paths.database_url(settings.school.database)
-        database = await stack.enter_async_context(open_database(url, read_only=read_only))
+        objecting = paths.data / objections.NAME
+        database = await stack.enter_async_context(open_database(url, read_only=read_only, objections=objecting))
         if not read_only:
             await name_school(database, settings.school.name)
         entrances = Entrances()
@@ -210,6 +212,7 @@ async def restore(paths: Paths, file: Path, *, force: bool = False, report: Repo
             database = paths.database_file(settings.school.database)
             staged = restoring.stage_database(folder, new, paths.data, database, force)
             await restoring.prepare_database(staged)
+            told = restoring.stage_objections(folder, new, paths.data)
             report("putting pictures into storage")
             around = Surroundings(new, paths.base, settings.school.time_zone, clock)
             part = settings.storage
@@ -219,8 +222,13 @@ async def restore(paths: Paths, file: Path, *, force: bool = False, report: Repo
                 supervisor.open_storage(_id_of("storage", part), spec, part.options, patience=0) as storage,
             ):
                 pictures = await restoring.fill(storage, folder / "storage")
+                objecting = new / objections.NAME
+                async with open_database(f"sqlite:///{staged}", objections=objecting) as brought_back:
+                    crops = Crops(brought_back, storage, clock, settings.keep.crops)
+                    erasure = Erasure(brought_back, storage, crops, clock)
+                    objected, erased = await restoring.heed(brought_back, erasure, objecting)
             aside = restoring.exchange(paths.data, new, staged, database, clock.now())
-    return Restored(manifest, pictures, frames, aside, tuple(kept))
+    return Restored(manifest, pictures, frames, aside, tuple(kept), Since(objected, erased, told))
 
 
 def _id_of(kind: Kind, part: Part) -> str:

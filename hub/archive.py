@@ -29,6 +29,7 @@ DATABASE = "database"
 CONFIG = "config/"
 MAIN = "hub.yaml"
 """What the configuration file is called in an archive, whatever its name is."""
+OBJECTIONS = "objections"
 INBOX = "inbox/"
 STORAGE = "storage/"
 
@@ -37,7 +38,10 @@ CHUNK = 1 << 20
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _PLAIN = r"(?!\.{1,2}(?:/|$))[^/\0]+"
 _KEY = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]+"
-_MEMBER = re.compile(rf"{DATABASE}|{CONFIG}{_PLAIN}(?:/{_PLAIN})*|{INBOX}{_UUID}|{STORAGE}{_KEY}(?:/{_KEY})*", re.ASCII)
+_MEMBER = re.compile(
+    rf"{DATABASE}|{OBJECTIONS}|{CONFIG}{_PLAIN}(?:/{_PLAIN})*|{INBOX}{_UUID}|{STORAGE}{_KEY}(?:/{_KEY})*",
+    re.ASCII,
+)
 """Every name a member may have; none of them leads out of a folder."""
 
 

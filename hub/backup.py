@@ -16,7 +16,7 @@ from typing import IO, ParamSpec, TypeVar
 
 from hub import __version__, archive
 from hub.archive import Manifest, Writer
-from hub.db import schema, snapshot
+from hub.db import objections, schema, snapshot
 from hub.db.engine import open_database
 from hub.failure import Failure
 from hub.plugin import Clock, NotFound, Storage
@@ -80,6 +80,8 @@ class Backup:
                     await _in_thread(given_up, snapshot.copy, self._database, copy, hold, given_up)
                     async with self._writer(file, target, given_up) as writer:
                         kept.bytes += await _add(given_up, writer, archive.DATABASE, copy)
+                        if (said := self._data / objections.NAME).exists():
+                            kept.bytes += await _add(given_up, writer, archive.OBJECTIONS, said)
                         kept.configuration = await self._add_configuration(writer, given_up)
                         for frame in hold.frames:
                             kept.bytes += await _add(given_up, writer, archive.INBOX + frame, held / frame)

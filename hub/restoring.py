@@ -15,9 +15,11 @@ from pathlib import Path
 
 from hub import archive, lock
 from hub.archive import Manifest
-from hub.db import schema, snapshot
-from hub.db.engine import open_database
+from hub.db import consent, objections, people, schema, snapshot
+from hub.db.engine import Database, open_database
+from hub.db.objections import Erased, Objection
 from hub.failure import Failure
+from hub.people import Erasure
 from hub.plugin import Storage
 
 STAGED = ".restoring"
@@ -31,13 +33,24 @@ OWN = (lock.NAME, STAGED, HALF, "fault.log")
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """`aside` is where what was there before went, `not_taken` the configuration files kept as they were."""
+    """`aside` is where what was there before went, `not_taken` the configuration files kept as they were; `since` what
+    had been objected to since the backup."""
 
     manifest: Manifest
     pictures: int
     frames: int
     aside: Path | None
     not_taken: tuple[str, ...]
+    since: Since
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """Whose objection, and whose erasure, the backup did not know: by id. `told` is False where nobody could say."""
+
+    objected: tuple[str, ...]
+    erased: tuple[str, ...]
+    told: bool
 
 
 def refuse_half_restored(data: Path) -> None:
@@ -50,8 +63,11 @@ def refuse_half_restored(data: Path) -> None:
 
 
 def refuse_occupied(data: Path, force: bool) -> None:
-    """Raises Failure where a restore would take the place of something, unless `force`."""
-    if not force and any(_entries(data)):
+    """Raises Failure where a restore would take the place of something, unless `force`.
+
+    Objections may be there: somebody may have put the last that are left into an empty folder.
+    """
+    if not force and any(entry.name != objections.NAME for entry in _entries(data)):
         raise Failure(
             f"the data folder {data} is not empty",
             hint="name another with --data, or add --force: what is there is moved aside, not deleted",
@@ -110,6 +126,54 @@ async def fill(storage: Storage, folder: Path) -> int:
         path.unlink()
         count += 1
     return count
+
+
+def stage_objections(folder: Path, new: Path, data: Path) -> bool:
+    """Merges the backup's objections with those the data folder knows into `new`; says whether it knows any."""
+    told = data / objections.NAME
+    for file in (folder / archive.OBJECTIONS, told):
+        objections.keep(new / objections.NAME, objections.read(file))
+    return told.exists()
+
+
+async def heed(database: Database, erasure: Erasure, file: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Has a database that was brought back know what is kept in `file`, and says who objected and who was erased, by
+    id, without its knowing.
+
+    An id that was entered anew after its erasure is somebody's whom that does not concern.
+    """
+    kept = objections.read(file)
+    async with database.read() as connection:
+        entered = await people.entered(connection)
+        said = await consent.by_person(connection)
+    gone = {entry.who: entry.at for entry in kept if isinstance(entry, Erased)}
+    erased = [
+        person
+        for person, at in sorted(entered.items())
+        if (then := gone.get(objections.hash_of(person))) and at <= then
+    ]
+    for person in erased:
+        await erasure.person(person)
+    known = {(event.person, event.signer, event.state, event.at) for events in said.values() for event in events}
+    unknown = [
+        entry
+        for entry in kept
+        if isinstance(entry, Objection)
+        and entry.person in entered.keys() - set(erased)
+        and (entry.person, entry.signer, entry.state, entry.at) not in known
+    ]
+    async with database.write() as connection:
+        for entry in unknown:
+            await consent.append(
+                connection,
+                person=entry.person,
+                signer=entry.signer,
+                state=entry.state,
+                at=entry.at,
+                notice_version=entry.notice_version,
+            )
+    await erasure.lapsed()
+    return tuple(sorted({entry.person for entry in unknown})), tuple(erased)
 
 
 def exchange(data: Path, new: Path, staged: Path, database: Path, now: datetime) -> Path | None:

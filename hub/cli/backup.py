@@ -10,6 +10,8 @@ import typer
 from hub.app import Paths, open_backup
 from hub.app import restore as bring_back
 from hub.cli import console
+from hub.db import objections
+from hub.restoring import Restored
 
 
 def backup(
@@ -62,8 +64,25 @@ async def _restore(where: Paths, file: Path, force: bool) -> int:
         console.say(f"what was there before: {done.aside}")
     for name in done.not_taken:
         console.say(f"{name} was kept as it is; the backup's is beside it as {name}.from-backup")
-    console.say("consent withdrawn and people removed since then are back: record that again before fras run")
+    for line in _since(done):
+        console.say(line)
     return 0
+
+
+def _since(done: Restored) -> list[str]:
+    """What had been objected to since the backup, and how the restore heeded it."""
+    since = done.since
+    lines = []
+    if since.objected:
+        lines.append(f"objections made since are in force: {', '.join(map(console.printable, since.objected))}")
+    if since.erased:
+        lines.append(f"removed since, and removed again: {', '.join(map(console.printable, since.erased))}")
+    if not since.told:
+        lines.append(
+            f"{objections.NAME} of the data that were lost was not there: who objected or was removed after "
+            f"{done.manifest.created_at:%Y-%m-%d %H:%M} UTC is not known; record it again before fras run"
+        )
+    return lines or ["nobody has objected or was removed since"]
 
 
 def _megabytes(count: int) -> str:

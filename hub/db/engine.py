@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from . import schema
 from .errors import DatabaseError, explain
+from .objections import Entry, begin, keep
 
 BUSY_SECONDS = 15
 """How long a writer waits for another process's transaction."""
@@ -29,8 +30,11 @@ DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 class Database:
     """Transactions on an open database. Any failure that a person can mend comes out as DatabaseError."""
 
-    def __init__(self, name: str, reader: AsyncEngine, writer: AsyncEngine | None) -> None:
+    def __init__(
+        self, name: str, reader: AsyncEngine, writer: AsyncEngine | None, objections: Path | None = None
+    ) -> None:
         self.name = name
+        self._objections = objections
         self._reader = reader
         self._writer = writer
         # SQLite has one writer: waiting for it here is fair and costs nothing; SQLite itself sleeps and polls.
@@ -50,15 +54,21 @@ class Database:
             raise DatabaseError(f"the database {self.name} was opened for reading", hint="this is a fault of FRAS")
         with _Explained(self.name):
             async with self._turn, self._writer.begin() as connection:
+                noted = begin(connection)
                 yield connection
+                if noted and self._objections:
+                    await _keep(self._objections, noted)
 
 
 @asynccontextmanager
-async def open_database(url: str, *, read_only: bool = False) -> AsyncIterator[Database]:
+async def open_database(
+    url: str, *, read_only: bool = False, objections: Path | None = None
+) -> AsyncIterator[Database]:
     """Opens the database at `url` (`sqlite:///path` or `postgresql://...`), brought to the newest schema.
 
     A SQLite file is copied beside itself before its schema changes. `read_only` never creates, migrates or writes,
-    and works beside a running hub. Raises DatabaseError, DatabaseTooNew.
+    and works beside a running hub. `objections` is the file that keeps them (hub.db.objections).
+    Raises DatabaseError, DatabaseTooNew.
     """
     parsed = _parse(url)
     name = parsed.database or "" if parsed.drivername.startswith("sqlite") else parsed.render_as_string()
@@ -72,7 +82,19 @@ async def open_database(url: str, *, read_only: bool = False) -> AsyncIterator[D
             async with reader.connect() as connection:
                 await connection.run_sync(schema.verify, name)
             writer = None if read_only else _engine(stack, parsed, begin="BEGIN IMMEDIATE")
-        yield Database(name, reader, writer)
+        if objections and not read_only:
+            await _keep(objections, [])
+        yield Database(name, reader, writer, objections)
+
+
+async def _keep(file: Path, noted: list[Entry]) -> None:
+    try:
+        await asyncio.to_thread(keep, file, noted)
+    except OSError as error:
+        raise DatabaseError(
+            f"{file}, which no objection may be missing from, cannot be written: {error.strerror}",
+            hint="nothing was recorded; look at the disk's space and the rights there, then try again",
+        ) from error
 
 
 def _parse(url: str) -> URL:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from sqlalchemy import Select, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from . import gallery, school
+from . import gallery, objections, school
 from .dialects import insert
 from .tables import people
 
@@ -69,7 +70,15 @@ async def remove(connection: AsyncConnection, person: str) -> bool:
     """
     gone = await connection.execute(delete(people).where(people.c.id == person))
     await gallery.bump(connection)
+    if gone.rowcount:
+        objections.note(connection, objections.Erased(objections.hash_of(person), datetime.now(UTC)))
     return gone.rowcount > 0
+
+
+async def entered(connection: AsyncConnection) -> dict[str, datetime]:
+    """When each person was first entered."""
+    rows = await connection.execute(select(people.c.id, people.c.created_at))
+    return {row.id: row.created_at for row in rows}
 
 
 async def existing(connection: AsyncConnection, persons: Iterable[str]) -> frozenset[str]:
