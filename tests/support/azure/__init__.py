@@ -1,0 +1,6 @@
+"""A stand-in for Azure Face v1.2, as strict as its description, and pictures it recognises."""
+
+from .pictures import crop
+from .server import FakeAzure, serving
+
+__all__ = ["FakeAzure", "crop", "serving"]
