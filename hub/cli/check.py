@@ -1,8 +1,9 @@
-"""`fras check`: every problem of the configuration, with file and line."""
+"""`fras check`: every problem of the configuration, with file and line; and whether the services it names work."""
 
 from __future__ import annotations
 
 import json
+import os
 from typing import Annotated
 
 import typer
@@ -10,19 +11,26 @@ import typer
 from config import Invalid, Problem, Severity, format_problems
 from hub.app import Paths
 from hub.cli import console
+from hub.connecting import Tried, try_services
 from hub.runtime.catalog import Catalog
-from hub.settings import json_schema, read_settings
+from hub.runtime.tasks import Abandoned
+from hub.settings import Settings, json_schema, read_settings
 
 
 def check(
     schema: Annotated[bool, typer.Option("--schema", help="Print a JSON Schema for editors instead.")] = False,
+    connect: Annotated[
+        bool, typer.Option("--connect", help="Also try the database, and each recogniser, storage and camera it names.")
+    ] = False,
     json_lines: console.JsonOption = False,
     config: console.ConfigOption = console.CONFIG,
     data: console.DataOption = None,
 ) -> None:
     """Reads hub.yaml and says everything that is wrong with it. Exit 1 when anything is."""
+    if schema and connect:
+        raise typer.BadParameter("--schema tries nothing: leave one of them out", param_hint="--connect")
     where = console.paths(config, data)
-    console.run(_schema() if schema else _check(where, json_lines), where)
+    console.run(_schema() if schema else _check(where, connect, json_lines), where)
 
 
 async def _schema() -> int:
@@ -34,9 +42,11 @@ async def _schema() -> int:
     return 1 if catalog.faults else 0
 
 
-async def _check(where: Paths, json_lines: bool) -> int:
+async def _check(where: Paths, connect: bool, json_lines: bool) -> int:
+    catalog, settings = Catalog(), None
     try:
-        problems = read_settings(where.config, Catalog()).warnings
+        settings = read_settings(where.config, catalog)
+        problems = settings.warnings
     except Invalid as invalid:
         problems = invalid.problems
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]
@@ -47,7 +57,37 @@ async def _check(where: Paths, json_lines: bool) -> int:
         console.tell(format_problems(problems))
     if not errors:
         console.say(f"{where.config.name} is fine" + (", with warnings" if problems else ""))
+    if settings is not None and connect:
+        return await _connect(where, settings, catalog, json_lines)
     return 1 if errors else 0
+
+
+async def _connect(where: Paths, settings: Settings, catalog: Catalog, json_lines: bool) -> int:
+    abandoned = Abandoned()
+    console.say("trying each service, for up to 15 seconds")
+    tried = await try_services(settings, catalog, where, abandoned)
+    for one in tried:
+        if json_lines:
+            console.emit(_outcome(one))
+        else:
+            name = f"{one.service} ({one.platform})" if one.platform else one.service
+            said = f"{one.message}; {one.hint}" if one.hint else one.message
+            console.tell(f"{'works' if one.works else 'fails'}  {name}: {said}", style="" if one.works else "bold")
+    code = 0 if all(one.works for one in tried) else 1
+    if abandoned:  # one of them does not end, and would keep this process from ending
+        console.out.file.flush()
+        os._exit(code)
+    return code
+
+
+def _outcome(one: Tried) -> dict[str, object]:
+    return {
+        "service": one.service,
+        "platform": one.platform or None,
+        "works": one.works,
+        "message": one.message,
+        "hint": one.hint or None,
+    }
 
 
 def _record(problem: Problem) -> dict[str, object]:

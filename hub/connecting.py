@@ -1,0 +1,144 @@
+"""Trying every service that hub.yaml names, without starting anything: what `fras check --connect` does."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from config.secret import Secret, redact
+from hub.app import Paths
+from hub.db.engine import open_database
+from hub.failure import Failure
+from hub.plugin import PluginError
+from hub.runtime.catalog import Catalog, Kind
+from hub.runtime.context import Context, Surroundings, closing, nothing_acknowledged
+from hub.runtime.faults import meaning
+from hub.runtime.tasks import Abandoned, put_down
+from hub.runtime.threads import DaemonPool
+from hub.settings import Part, Settings
+
+PATIENCE = 15.0
+"""Seconds for each service; all are tried at once."""
+GRACE = 1.0
+"""Seconds that an attempt which was given up has to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """`message` says what was found, or what is wrong; then `hint` says what to do."""
+
+    service: str
+    platform: str
+    works: bool
+    message: str
+    hint: str = ""
+
+
+async def try_services(
+    settings: Settings, catalog: Catalog, paths: Paths, abandoned: Abandoned, patience: float = PATIENCE
+) -> list[Tried]:
+    """The database and every plugin that has a probe, in the order of hub.yaml. Attempts that do not end are
+    `abandoned`."""
+    with ExitStack() as stack:
+        data = paths.data
+        if not data.is_dir():  # before the first start nothing is made, which another user might own
+            data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fras-check-")))
+        around = Surroundings(data, paths.base, settings.school.time_zone)
+        secrets = frozenset(_secrets([settings.school.database, *(part.options for _, part in _parts(settings))]))
+        url = paths.database_url(settings.school.database)
+        attempts = [_try("database", "", partial(_database, url), secrets, abandoned, patience)]
+        for kind, part in _parts(settings):
+            probe = catalog.spec(kind, part.platform).probe
+            if probe is not None:
+                service = f"camera {part.id}" if kind == "camera" else kind
+                call = partial(_probe, probe, kind, part, around)
+                attempts.append(_try(service, part.platform, call, secrets, abandoned, patience))
+        return await asyncio.gather(*attempts)
+
+
+def _parts(settings: Settings) -> Iterator[tuple[Kind, Part]]:
+    yield "recognizer", settings.recognizer
+    yield "storage", settings.storage
+    for camera in settings.cameras:
+        yield "camera", camera
+
+
+async def _database(url: str) -> str:
+    if _unmade(url):
+        return "the file is made at the first start"
+    async with open_database(url, read_only=True):
+        return "answers, with the tables this FRAS needs"
+
+
+def _unmade(url: str) -> bool:
+    scheme, _, file = url.partition("sqlite:///")
+    return not scheme and not Path(file).exists()
+
+
+async def _probe(probe: Callable[[Any, Any], Awaitable[str]], kind: Kind, part: Part, around: Surroundings) -> str:
+    name = part.id if kind == "camera" else part.platform
+    pool = DaemonPool(f"fras.{name}")
+    try:
+        folder = around.folder_of(kind, name)
+        async with closing(Context(name, folder, around, pool, lambda message: None, nothing_acknowledged)) as context:
+            return str(await probe(part.options, context))
+    finally:
+        pool.close()
+
+
+async def _try(
+    service: str,
+    platform: str,
+    call: Callable[[], Awaitable[str]],
+    secrets: frozenset[str],
+    abandoned: Abandoned,
+    patience: float,
+) -> Tried:
+    outcome: list[str | BaseException] = []
+    task = asyncio.create_task(_into(outcome, call), name=f"trying {service}")
+    try:
+        await asyncio.wait({task}, timeout=patience)
+        late = not task.done()
+    finally:
+        if not await put_down(task, GRACE):
+            abandoned.add(task)
+    if late:
+        return Tried(
+            service, platform, False, f"no answer within {patience:g} s", "look at the network, and its address"
+        )
+    (found,) = outcome
+    if isinstance(found, str):
+        return Tried(service, platform, True, _line(found, secrets))
+    said = found if isinstance(found, Failure | PluginError) else meaning(found)
+    return Tried(service, platform, False, _line(said.message, secrets), _line(said.hint, secrets))
+
+
+async def _into(outcome: list[str | BaseException], call: Callable[[], Awaitable[str]]) -> None:
+    try:
+        outcome.append(await call())
+    except GeneratorExit:
+        raise
+    except BaseException as error:  # SystemExit would end the event loop if it left the task
+        outcome.append(error)
+
+
+def _line(text: str, secrets: frozenset[str]) -> str:
+    return redact(" ".join(text.split()), secrets)
+
+
+def _secrets(value: Any) -> Iterator[str]:
+    """Every value that came from `!secret` or `!env_var`, however deep."""
+    if isinstance(value, Secret):
+        yield str(value)
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _secrets(inner)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for inner in value:
+            yield from _secrets(inner)

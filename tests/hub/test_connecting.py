@@ -1,0 +1,161 @@
+"""Every configured service is tried, at once and each for a while only; what is wrong with it is said in a line."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from hub.app import Paths
+from hub.connecting import Tried, try_services
+from hub.runtime.catalog import Catalog
+from hub.runtime.tasks import Abandoned
+from hub.settings import read_settings
+from tests.support.distributions import install
+from tests.support.fras import School
+
+PROBED = """
+    import asyncio
+    from contextlib import asynccontextmanager
+    from pathlib import Path
+
+    from hub.plugin import CameraSpec, NeedsHuman, hookimpl
+
+    async def probe(config, context):
+        match config["does"]:
+            case "works":
+                await context.run_blocking((context.data_folder / "seen").touch)
+                return f"seen\\n by {context.instance_id}"
+            case "fails":
+                raise NeedsHuman(f"the password {config.get('password')} is wrong", hint="look it up")
+            case "breaks":
+                raise KeyError("url: http://admin:hunter2@camera/")
+            case "hangs":
+                await asyncio.Event().wait()
+            case "stays":
+                while True:
+                    try:
+                        await asyncio.sleep(0.3)
+                        return "late"
+                    except asyncio.CancelledError:
+                        pass
+
+    @asynccontextmanager
+    async def opening(config, context):
+        raise AssertionError("nothing is opened")
+        yield
+
+    @hookimpl
+    def fras_plugins():
+        return [CameraSpec(name="probed", config_schema={"does": str, "password": str}, open=opening, probe=probe)]
+"""
+
+
+@pytest.fixture
+def probed(school: School) -> School:
+    install(school.site, "fras-probed", "probed", PROBED)
+    return school
+
+
+def cameras(school: School, *does: str, more: str = "") -> None:
+    file = school.folder / "hub.yaml"
+    text = file.read_text("utf-8")
+    head, _, rest = text.partition("cameras:\n")
+    lines = "".join(f'  - {{platform: probed, id: cam-{one}, room: "1", does: {one}{more}}}\n' for one in does)
+    file.write_text(f"{head}cameras:\n{lines}{rest[rest.index('attendance:') :]}", "utf-8")
+
+
+async def tried(school: School, patience: float = 5.0, abandoned: Abandoned | None = None) -> dict[str, Tried]:
+    catalog = Catalog()
+    paths = Paths.of(school.folder / "hub.yaml", None)
+    settings = read_settings(paths.config, catalog)
+    given_up = Abandoned() if abandoned is None else abandoned
+    found = await try_services(settings, catalog, paths, given_up, patience)
+    return {one.service: one for one in found}
+
+
+async def test_each_says_in_a_line_what_it_found_or_what_to_do(probed: School) -> None:
+    cameras(probed, "works", "fails", "breaks", more=", password: !secret camera")
+    (probed.folder / "secrets.yaml").write_text('camera: "open sesame"\n', "utf-8")
+    found = await tried(probed)
+    assert found["camera cam-works"] == Tried("camera cam-works", "probed", True, "seen by cam-works")
+    assert found["camera cam-fails"] == Tried(
+        "camera cam-fails", "probed", False, "the password *** is wrong", "look it up"
+    )
+    assert not found["camera cam-breaks"].works
+    assert "fault of the plugin: KeyError" in found["camera cam-breaks"].message
+    assert "hunter2" not in found["camera cam-breaks"].message
+    assert found["database"] == Tried("database", "", True, "the file is made at the first start")
+    assert set(found) == {"database", "camera cam-works", "camera cam-fails", "camera cam-breaks"}
+
+
+async def test_nothing_is_made_before_the_first_start(probed: School) -> None:
+    cameras(probed, "works")
+    await tried(probed)
+    assert not (probed.folder / "data").exists()
+    (probed.folder / "data").mkdir()
+    await tried(probed)
+    assert (probed.folder / "data" / "plugins" / "camera" / "cam-works" / "seen").exists()
+
+
+async def test_one_that_hangs_holds_up_nobody(probed: School) -> None:
+    cameras(probed, "hangs", "works")
+    began = time.monotonic()
+    found = await tried(probed, patience=0.3)
+    assert time.monotonic() - began < 3
+    assert found["camera cam-works"].works
+    assert found["camera cam-hangs"].message == "no answer within 0.3 s"
+
+
+async def test_one_that_does_not_end_is_abandoned(probed: School, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.connecting.GRACE", 0.05)
+    cameras(probed, "stays")
+    abandoned = Abandoned()
+    found = await tried(probed, patience=0.05, abandoned=abandoned)
+    assert not found["camera cam-stays"].works
+    assert len(abandoned) == 1
+    async with asyncio.timeout(5):
+        while len(abandoned):
+            await asyncio.sleep(0.02)
+
+
+async def test_the_database_is_looked_at(probed: School, tmp_path: Path) -> None:
+    probed.enrol("ada")
+    assert (await tried(probed))["database"].works
+    database = probed.folder / "data" / "fras.db"
+    database.write_bytes(b"not a database at all, but long enough to be looked at" * 100)
+    broken = (await tried(probed))["database"]
+    assert not broken.works
+    assert broken.hint
+
+
+def test_the_command_says_so_and_answers_with_its_exit_code(probed: School) -> None:
+    cameras(probed, "works", "fails")
+    answer = probed.fras("check", "--connect")
+    assert answer.code == 1
+    assert answer.out.splitlines() == [
+        "works  database: the file is made at the first start",
+        "works  camera cam-works (probed): seen by cam-works",
+        "fails  camera cam-fails (probed): the password None is wrong; look it up",
+    ]
+    lines = probed.fras("check", "--connect", "--json").lines
+    assert [line["works"] for line in lines] == [True, True, False]
+    assert lines[2] == {
+        "service": "camera cam-fails",
+        "platform": "probed",
+        "works": False,
+        "message": "the password None is wrong",
+        "hint": "look it up",
+    }
+    cameras(probed, "works")
+    assert probed.fras("check", "--connect").code == 0
+
+
+def test_nothing_is_tried_of_a_wrong_configuration(probed: School) -> None:
+    cameras(probed, "works", more=", bogus: 1")
+    answer = probed.fras("check", "--connect")
+    assert answer.code == 1
+    assert "works" not in answer.out.replace("cam-works", "")
+    assert probed.fras("check", "--connect", "--schema").code == 2
