@@ -27,12 +27,13 @@ Explain: TypeAlias = Callable[[Exception], PluginError]
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What the stream says of itself. `extradata` is the codec's, or None."""
+    """What the stream says of itself; `pixels` is the format of uncompressed ones, `extradata` the codec's own."""
 
     codec: str
     width: int
     height: int
     rate: float
+    pixels: str | None
     extradata: bytes | None
 
     def __str__(self) -> str:
@@ -113,7 +114,7 @@ class Reader:
             raise NotReady("the stream is in a format that cannot be decoded", hint="choose H.264, H.265 or MJPEG")
         rate = stream.average_rate or stream.guessed_rate
         self.latest = self._clock.monotonic()
-        self.opened = Opened(codec.name, codec.width, codec.height, float(rate or 0), codec.extradata)
+        self.opened = Opened(codec.name, codec.width, codec.height, float(rate or 0), codec.pix_fmt, codec.extradata)
         self._tell()
         for packet in container.demux(stream):
             if self._closed:

@@ -132,6 +132,9 @@ class Video:
         if self._decoder is None:
             self._decoder = CodecContext.create(self.opened.codec, "r")
             self._decoder.extradata = self.opened.extradata
+            if self.opened.codec == "rawvideo":
+                self._decoder.width, self._decoder.height = self.opened.width, self.opened.height
+                self._decoder.pix_fmt = self.opened.pixels
             self._decoder.thread_count = 1  # more would hold frames back, and there are other cameras
             self._decoder.options = {"max_pixels": str(MOST_PIXELS)}
         elif self._chain or self._broken:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import timedelta
 from logging import Logger
 from typing import Final
@@ -20,7 +20,7 @@ FROZEN: Final = 300.0
 
 async def watch(
     context: PluginContext, take: Callable[[], Awaitable[Shot]], *, every: timedelta, still_every: timedelta
-) -> AsyncIterator[CameraEvent]:
+) -> AsyncGenerator[CameraEvent, None]:
     """Takes a picture each `every`: a Frame when something moved or `still_every` has passed, Heartbeats in between.
 
     A black picture and one that came before are never passed on: after a black one, or `FROZEN` of the same, the

@@ -16,6 +16,8 @@ CONFIG_SCHEMA: Final[Mapping[Any, Any]] = {
     vol.Required("url"): address("rtsp", "rtsps"),
     vol.Optional("user"): text,
     vol.Optional("password"): text,
+    vol.Optional("verify", default=True): bool,
+    vol.Optional("ca"): text,
     vol.Optional("every", default="2 s"): duration,
     vol.Optional("still_every", default="20 s"): duration,
     vol.Optional("quality", default=90): whole_number(50, 100),

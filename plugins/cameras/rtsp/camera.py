@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib
-from collections.abc import AsyncIterator
+import os
+import ssl
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
@@ -13,6 +16,8 @@ from typing import Any, Final
 
 from hub.plugin import CameraEvent, Config, NeedsHuman, NotReady, PluginContext, PluginError
 from hub.plugin.live import Address, Shot, Video, watch
+
+SYSTEM_CAS: Final = "/etc/ssl/certs/ca-certificates.crt"
 
 OPTIONS: Final = {
     "rtsp_transport": "tcp",
@@ -30,10 +35,9 @@ class RtspCamera:
         self._video = video
         self._proof = proof
 
-    async def events(self) -> AsyncIterator[CameraEvent]:
+    def events(self) -> AsyncIterator[CameraEvent]:
         every, still_every = self._config["every"], self._config["still_every"]
-        async for event in watch(self._context, self._take, every=every, still_every=still_every):
-            yield event
+        return watch(self._context, self._take, every=every, still_every=still_every)
 
     async def _take(self) -> Shot:
         shot = await self._video.newest()
@@ -107,6 +111,13 @@ def explain(error: Exception, where: Address, worked: bool) -> PluginError:
         return NotReady(f"{place} sends something that is no video stream", hint="is this the RTSP port?")
     if isinstance(error, EOFError):
         return NotReady(f"{place} ended the connection", hint="it is opened again")
+    if isinstance(error, OSError) and error.errno == errno.EIO and where.url.startswith("rtsps:"):
+        return NotReady(
+            f"{place} cannot be reached, or nobody vouches for its certificate",
+            hint="check its address; if the certificate is the camera's own: `ca`, or `verify: false`",
+        )
+    if isinstance(error, OSError) and error.errno == errno.EIO:  # a name nobody knows, too
+        return NotReady(f"{place} cannot be reached, or breaks off", hint="check its address and the network")
     if isinstance(error, OSError) and error.strerror and error.errno and error.errno > 0:
         return NotReady(f"{place} cannot be reached: {error.strerror}", hint="check its address and the network")
     return NotReady(f"{place} failed ({type(error).__name__})", hint="it is opened again")
@@ -123,7 +134,7 @@ async def _video(config: Config, context: PluginContext, where: Address, worked:
     timeout: timedelta = config["timeout"]
     async with Video.open(
         context,
-        partial(_connect, where, timeout.total_seconds()),
+        partial(connect, where, timeout.total_seconds(), _trust(config, context, where)),
         partial(explain, where=where, worked=worked),
         every=config["every"],
         quality=config["quality"],
@@ -132,8 +143,22 @@ async def _video(config: Config, context: PluginContext, where: Address, worked:
         yield video
 
 
-def _connect(where: Address, timeout: float) -> Any:
+def _trust(config: Config, context: PluginContext, where: Address) -> dict[str, str]:
+    """FFmpeg's options for TLS; it checks no certificate unless told to, and knows no authorities."""
+    if not where.url.startswith("rtsps:"):
+        return {}
+    if not config["verify"]:
+        return {"tls_verify": "0"}
+    file = config.get("ca")
+    if file is not None and not (context.base_folder / file).is_file():
+        raise NeedsHuman(f"the certificate file {file} is not there", hint="`ca` is a PEM file beside hub.yaml")
+    trusted = context.base_folder / file if file else ssl.get_default_verify_paths().cafile or SYSTEM_CAS
+    return {"tls_verify": "1", "ca_file": os.fspath(trusted)}
+
+
+def connect(where: Address, timeout: float, trust: Mapping[str, str]) -> Any:
+    """An open `av` container. Blocks. Raises what `explain` explains."""
     import av
 
-    options = {**OPTIONS, "timeout": str(int(timeout * 1_000_000))}
+    options = {**OPTIONS, **trust, "timeout": str(int(timeout * 1_000_000))}
     return av.open(where.full, "r", format="rtsp", options=options, timeout=timeout, metadata_errors="replace")

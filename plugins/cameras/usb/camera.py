@@ -1,0 +1,114 @@
+"""A Video4Linux device, opened by FFmpeg; MJPEG where the camera offers it."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hub.plugin import CameraEvent, Config, NeedsHuman, NotReady, PluginContext, PluginError
+from hub.plugin.live import Video, watch
+
+BY_ID = Path("/dev/v4l/by-id")
+"""Names that stay the same wherever and in whatever order cameras are plugged in."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsbCamera:
+    config: Config
+    context: PluginContext
+    video: Video
+
+    def events(self) -> AsyncIterator[CameraEvent]:
+        every, still_every = self.config["every"], self.config["still_every"]
+        return watch(self.context, self.video.newest, every=every, still_every=still_every)
+
+
+@asynccontextmanager
+async def opened(config: Config, context: PluginContext) -> AsyncIterator[UsbCamera]:
+    """Raises as `explain`."""
+    async with _video(config, context) as video:
+        context.logger.info("%s: %s", config["device"], video.opened)
+        yield UsbCamera(config, context, video)
+
+
+async def probe(config: Config, context: PluginContext) -> str:
+    async with _video(config, context) as video:
+        await video.newest()
+        return f"{config['device']}: {video.opened}"
+
+
+def explain(error: Exception, device: str) -> PluginError:
+    """What an error of opening or reading `device` means."""
+    if isinstance(error, PluginError):
+        return error
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (errno.EACCES, errno.EPERM):
+        return NeedsHuman(
+            f"{device} may not be used by the hub's user",
+            hint="as root: usermod -aG video USER, with the user that runs fras; then restart the hub",
+        )
+    if number == errno.EBUSY:
+        return NotReady(f"{device} is used by another program", hint="end that program; the hub tries again")
+    if number in (errno.ENOENT, errno.ENXIO):
+        return NotReady(f"{device} is not there", hint=f"plug the camera in; {_present()}")
+    if number in (errno.ENODEV, errno.EIO):
+        return NotReady(f"{device} went away", hint="was it unplugged? the hub tries again")
+    if number in (errno.EINVAL, errno.ENOTTY):
+        return NeedsHuman(
+            f"{device} is no camera, or does not offer the configured size and rate",
+            hint=f"try without `size` and `rate`; {_present()}",
+        )
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+    return NotReady(f"{device} failed: {reason}", hint="the hub tries again")
+
+
+def open_device(device: str, size: str | None, rate: int | None, seconds: float) -> Any:
+    """An `av` container. Blocks. Raises OSError, of which av.FFmpegError is one."""
+    import av
+
+    handle = os.open(device, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)  # FFmpeg's errors are less clear
+    try:
+        if not stat.S_ISCHR(os.fstat(handle).st_mode):
+            raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
+    finally:
+        os.close(handle)
+    wanted = {"video_size": size, "framerate": rate and str(rate)}
+    options = {key: value for key, value in wanted.items() if value}
+    try:
+        return av.open(device, "r", format="v4l2", options={**options, "input_format": "mjpeg"}, timeout=seconds)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    return av.open(device, "r", format="v4l2", options=options, timeout=seconds)  # whatever it has instead
+
+
+@asynccontextmanager
+async def _video(config: Config, context: PluginContext) -> AsyncIterator[Video]:
+    await context.run_blocking(importlib.import_module, "av")
+    device, patience = config["device"], config["timeout"]
+    async with Video.open(
+        context,
+        partial(open_device, device, config.get("size"), config.get("rate"), patience.total_seconds()),
+        partial(explain, device=device),
+        every=config["every"],
+        quality=config["quality"],
+        patience=patience,
+    ) as video:
+        yield video
+
+
+def _present() -> str:
+    """The cameras there are, as a clause of a hint."""
+    try:
+        names = sorted(os.fspath(path) for path in BY_ID.iterdir() if path.name.endswith("-index0"))
+    except OSError:
+        names = []
+    return f"there are {', '.join(names)}" if names else "no camera is plugged in now"

@@ -1,0 +1,199 @@
+"""How little of a stream is decoded, on packets that tests hand out one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from hub.plugin import NotReady, Pixels
+from hub.plugin.live import Shot, Video
+from hub.plugin.media import decode
+from tests.support.context import ManualClock, make_context
+from tests.support.media import scene
+
+GOP = 10
+
+
+@pytest.fixture(scope="module", params=["libx264", "libx265", "mjpeg"])
+def film(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty pictures of rising brightness with a key frame every ten."""
+    levels = [scene() // 4 + 6 * number for number in range(3 * GOP)]
+    return encoded(tmp_path_factory.mktemp("film") / "film.mkv", levels, request.param)
+
+
+def encoded(path: Path, pictures: list[Pixels], codec: str) -> Path:
+    with av.open(str(path), "w") as container:
+        tuning = f"keyint={GOP}:min-keyint={GOP}:scenecut=0:bframes=0:open-gop=0:log-level=none"
+        options = {"preset": "ultrafast", "tune": "zerolatency", f"{codec[3:]}-params": tuning}
+        stream: Any = container.add_stream(codec, rate=10, options={} if codec == "mjpeg" else options)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        for pixels in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+class Tap:
+    """Stands for a camera: the packets of a film, as many as a test lets through; None ends it."""
+
+    def __init__(self, film: Path) -> None:
+        self._file: Any = av.open(str(film))
+        self.streams = self._file.streams
+        self._source = self._file.demux(video=0)
+        self._packets: queue.Queue[Any] = queue.Queue()
+        self.taken = 0
+        """Packets that the reader has dealt with."""
+
+    def let(self, count: int) -> None:
+        for _ in range(count):
+            self._packets.put(next(self._source))
+
+    def spoil(self) -> None:
+        """The next packet is lost and nonsense comes in its place."""
+        next(self._source)
+        self._packets.put(av.Packet(b"nonsense!"))
+
+    def end(self) -> None:
+        self._packets.put(None)
+
+    def demux(self, stream: Any) -> Iterator[Any]:
+        while (packet := self._packets.get()) is not None:
+            yield packet
+            self.taken += 1
+
+    def __enter__(self) -> Tap:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def watched(
+    folder: Path, film: Path, clock: ManualClock, every: float = 2
+) -> AbstractAsyncContextManager[tuple[Tap, Video]]:
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[tuple[Tap, Video]]:
+        tap = Tap(film)
+        async with (
+            make_context(folder, clock=clock) as context,
+            Video.open(
+                context,
+                lambda: tap,
+                lambda error: NotReady(f"{error!r}"),
+                every=timedelta(seconds=every),
+                quality=90,
+                patience=timedelta(seconds=60),
+            ) as video,
+        ):
+            try:
+                yield tap, video
+            finally:
+                tap.end()
+
+    return opened()
+
+
+async def come(tap: Tap, count: int, *, spoilt: bool = False) -> None:
+    """Lets packets through and waits until the reader has dealt with them."""
+    due = tap.taken + count
+    if spoilt:
+        tap.spoil()
+    else:
+        tap.let(count)
+    async with asyncio.timeout(10):
+        while tap.taken < due:
+            await asyncio.sleep(0.001)
+
+
+def number(shot: Shot) -> int:
+    """Which of the film's pictures it is."""
+    return round((float(decode(shot.jpeg()).pixels.mean()) - float((scene() // 4).mean())) / 6)
+
+
+async def test_a_new_key_frame_is_enough(tmp_path: Path, film: Path) -> None:
+    clock = ManualClock()
+    async with watched(tmp_path, film, clock) as (tap, video):
+        await come(tap, 5)
+        await clock.sleep(1.9)
+        shot = await video.newest()
+        assert number(shot) == (4 if video.opened.codec == "mjpeg" else 0)
+        assert video.decoded == (0 if video.opened.codec == "mjpeg" else 1)
+        assert shot.captured_at == ManualClock().now()
+
+
+async def test_an_old_one_is_followed_to_the_newest_picture(tmp_path: Path, film: Path) -> None:
+    clock = ManualClock()
+    async with watched(tmp_path, film, clock) as (tap, video):
+        await come(tap, 5)
+        await clock.sleep(2.1)
+        assert number(await video.newest()) == 4
+        await come(tap, 3)
+        assert number(await video.newest()) == 7
+
+
+async def test_what_was_left_out_is_made_up_for(tmp_path: Path, film: Path) -> None:
+    async with watched(tmp_path, film, ManualClock()) as (tap, video):
+        await come(tap, 1)
+        assert number(await video.newest()) == 0
+        await come(tap, 6)
+        assert number(await video.newest()) == 6
+
+
+async def test_older_pictures_than_the_newest_key_frame_are_never_decoded(tmp_path: Path, film: Path) -> None:
+    async with watched(tmp_path, film, ManualClock()) as (tap, video):
+        await come(tap, 1)
+        assert number(await video.newest()) == 0
+        await come(tap, 2 * GOP)
+        assert number(await video.newest()) == 2 * GOP
+        assert video.decoded <= 2
+        await come(tap, 3)
+        assert number(await video.newest()) == 2 * GOP + 3
+
+
+async def test_waits_for_a_picture_and_says_when_there_will_be_none(tmp_path: Path, film: Path) -> None:
+    async with watched(tmp_path, film, ManualClock()) as (tap, video):
+        waiting = asyncio.create_task(video.newest())
+        await asyncio.sleep(0.02)
+        assert not waiting.done()
+        tap.let(1)
+        assert number(await waiting) == 0
+        tap.end()
+        with pytest.raises(NotReady, match="ended the stream"):
+            await video.newest()
+
+
+async def test_a_silent_camera_is_noticed(tmp_path: Path, film: Path) -> None:
+    clock = ManualClock()
+    async with watched(tmp_path, film, clock) as (tap, video):
+        await come(tap, 1)
+        await video.newest()
+        await clock.sleep(60)
+        with pytest.raises(NotReady, match="nothing for 60 s"):
+            await video.newest()
+
+
+async def test_after_damage_it_waits_for_the_next_key_frame(tmp_path: Path, film: Path) -> None:
+    clock = ManualClock()
+    async with watched(tmp_path, film, clock, every=0) as (tap, video):
+        await come(tap, 3)
+        await clock.sleep(1)
+        assert number(await video.newest()) == 2
+        await come(tap, 1, spoilt=True)
+        await come(tap, 3)
+        waiting = asyncio.create_task(video.newest())
+        if video.opened.codec == "mjpeg":
+            assert number(await waiting) == 6
+            return
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        await come(tap, 4)
+        assert number(await waiting) == GOP
