@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from pathlib import Path
 
 import pytest
 
@@ -19,8 +18,7 @@ from tests.support.fras import School
 PROBED = """
     import asyncio
     from contextlib import asynccontextmanager
-    from pathlib import Path
-
+    
     from hub.plugin import CameraSpec, NeedsHuman, hookimpl
 
     async def probe(config, context):
@@ -121,14 +119,17 @@ async def test_one_that_does_not_end_is_abandoned(probed: School, monkeypatch: p
             await asyncio.sleep(0.02)
 
 
-async def test_the_database_is_looked_at(probed: School, tmp_path: Path) -> None:
+def test_the_database_is_looked_at(probed: School) -> None:
+    cameras(probed, "works")
     probed.enrol("ada")
-    assert (await tried(probed))["database"].works
-    database = probed.folder / "data" / "fras.db"
-    database.write_bytes(b"not a database at all, but long enough to be looked at" * 100)
-    broken = (await tried(probed))["database"]
-    assert not broken.works
-    assert broken.hint
+    answer = probed.fras("check", "--connect")
+    assert answer.code == 0
+    assert "works  database: answers" in answer.out
+    (probed.folder / "data" / "fras.db").write_bytes(b"not a database at all, but long enough to be one" * 100)
+    answer = probed.fras("check", "--connect")
+    assert answer.code == 1
+    assert "fails  database: " in answer.out
+    assert "; " in answer.out.splitlines()[0], "no next step"
 
 
 def test_the_command_says_so_and_answers_with_its_exit_code(probed: School) -> None:
