@@ -18,7 +18,7 @@ from tests.support.fras import School
 PROBED = """
     import asyncio
     from contextlib import asynccontextmanager
-    
+
     from hub.plugin import CameraSpec, NeedsHuman, hookimpl
 
     async def probe(config, context):
@@ -61,7 +61,7 @@ def cameras(school: School, *does: str, more: str = "") -> None:
     file = school.folder / "hub.yaml"
     text = file.read_text("utf-8")
     head, _, rest = text.partition("cameras:\n")
-    lines = "".join(f'  - {{platform: probed, id: cam-{one}, room: "1", does: {one}{more}}}\n' for one in does)
+    lines = "".join(f'  - {{platform: probed, id: cam-{one}, room: "101", does: {one}{more}}}\n' for one in does)
     file.write_text(f"{head}cameras:\n{lines}{rest[rest.index('attendance:') :]}", "utf-8")
 
 
