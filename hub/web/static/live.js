@@ -1,32 +1,30 @@
 /* Keeps the parts of a page marked `data-live="name"` as the hub would serve them now.
 
-   The hub says over server-sent events that something happened (the browser resumes with Last-Event-ID); the page is then
-   fetched again and only the parts that changed are replaced. `data-follow` on <main> is the number of seconds after which
-   it is fetched in any case, for time passes without events. */
+   <main> says what concerns the page: `data-events` names the server-sent events of /api/v1/events after which it is
+   fetched again (with `data-lecture` or `data-date` only those `register` events that are about it), `data-follow` the
+   seconds after which it is fetched in any case, for time passes without events. Only parts that changed are replaced. */
 
-const SOON = 1200; // ms: the hub draws up registers within about a second of what they rest on
-const AGAIN = 3500; // and once more, should that have taken longer
-const ATLEAST = 1500; // ms between two fetches
+const ATLEAST = 1000; // ms between two fetches,
+const REST = 10; // and as many times as long as the last one took: pages left open must not keep the hub busy
 const RETRY = 3000; // ms until a hub that did not answer is asked again
 
 export function follow() {
   const main = document.querySelector("main[data-follow]");
   if (!main) return;
-  const every = Number(main.dataset.follow) * 1000;
   let busy = false;
   let missed = false;
-  let last = 0;
-  let timers = [];
+  let rested = 0;
   let retry = 0;
 
   async function refresh() {
-    if (busy) {
+    if (busy || document.hidden) {
       missed = true;
       return;
     }
     busy = true;
-    await pause(last + ATLEAST - Date.now());
-    last = Date.now();
+    await pause(rested - Date.now());
+    missed = false; // what happens from here on may not be in the answer
+    const began = Date.now();
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
       if (!answer.ok) throw new Error(answer.statusText);
@@ -36,38 +34,38 @@ export function follow() {
       say("The hub does not answer; trying again.");
       clearTimeout(retry);
       retry = setTimeout(refresh, RETRY);
-    } finally {
-      busy = false;
-      if (missed) {
-        missed = false;
-        refresh();
-      }
     }
+    rested = Date.now() + Math.max(ATLEAST, REST * (Date.now() - began));
+    busy = false;
+    if (missed) refresh();
   }
 
-  function news() {
-    if (document.hidden) {
-      missed = true;
-      return;
-    }
-    timers.forEach(clearTimeout);
-    timers = [setTimeout(refresh, SOON), setTimeout(refresh, AGAIN)];
-    if (Date.now() - last > 2 * AGAIN) refresh();
-  }
-
-  document.addEventListener("visibilitychange", () => {
-    if (!document.hidden) refresh();
-  });
-  setInterval(() => document.hidden || refresh(), every);
-  listen(news);
+  document.addEventListener("visibilitychange", refresh);
+  setInterval(refresh, Number(main.dataset.follow) * 1000);
+  listen(main.dataset, refresh);
 }
 
-function listen(news) {
+function listen(wanted, refresh) {
   const source = new EventSource("/api/v1/events");
-  for (const kind of ["frame", "register", "health", "reset"]) source.addEventListener(kind, news);
-  source.addEventListener("error", () => {
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => listen(news), 5000);
+  let lost = false;
+  for (const kind of ["reset", ...(wanted.events ?? "").split(" ").filter(Boolean)]) {
+    source.addEventListener(kind, (event) => concerns(wanted, kind, event) && refresh());
+  }
+  source.addEventListener("open", () => {
+    if (lost) refresh();
+    lost = false;
   });
+  source.addEventListener("error", () => {
+    if (!lost) refresh(); // which says so if the hub is gone
+    lost = true;
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => listen(wanted, refresh), RETRY);
+  });
+}
+
+function concerns(wanted, kind, event) {
+  if (kind !== "register" || !(wanted.lecture || wanted.date)) return true;
+  const { date, lectures } = JSON.parse(event.data);
+  return wanted.lecture ? lectures.includes(wanted.lecture) : date === wanted.date;
 }
 
 function swap(fresh) {
@@ -77,9 +75,21 @@ function swap(fresh) {
     const folded = part.querySelectorAll("details");
     other.querySelectorAll("details").forEach((fold, place) => (fold.open = folded[place]?.open ?? false));
     if (other.innerHTML === part.innerHTML) continue;
+    keepPictures(part, other);
     const held = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     part.replaceChildren(...other.childNodes);
     if (held) part.querySelector(`[href="${CSS.escape(held)}"]`)?.focus({ preventScroll: true });
+  }
+}
+
+// The same picture stays the same element: a new one would flicker.
+function keepPictures(part, other) {
+  const shown = new Map([...part.querySelectorAll("img")].map((image) => [image.outerHTML, image]));
+  for (const image of other.querySelectorAll("img")) {
+    const same = shown.get(image.outerHTML);
+    if (!same) continue;
+    shown.delete(image.outerHTML);
+    image.replaceWith(same);
   }
 }
 
