@@ -52,7 +52,7 @@ async def open_recogniser(config: Config, context: PluginContext) -> AsyncIterat
     from .recogniser import AzureFace
     from .training import Training
 
-    async with _service(config, context) as (api, _):
+    async with open_service(config, context) as (api, _):
         training = Training(api, context, config["train_after"].total_seconds())
         recogniser = AzureFace(api, People(api), training, context, config["together"])
         try:
@@ -66,7 +66,7 @@ async def probe(config: Config, context: PluginContext) -> str:
     """Endpoint, credentials, approval, group, and what was spent."""
     from .recogniser import check_access, refuse_other_models
 
-    async with _service(config, context) as (api, spending):
+    async with open_service(config, context) as (api, spending):
         await check_access(api, context, attempts=1)
         model = await api.model(attempts=1)
         if model is None:
@@ -79,7 +79,7 @@ async def probe(config: Config, context: PluginContext) -> str:
 
 
 @asynccontextmanager
-async def _service(config: Config, context: PluginContext) -> AsyncIterator[tuple[FaceApi, Spending]]:
+async def open_service(config: Config, context: PluginContext) -> AsyncIterator[tuple[FaceApi, Spending]]:
     from .api import FaceApi
     from .client import Client
     from .credentials import Application, Credentials, Key, Token
