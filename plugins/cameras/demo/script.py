@@ -17,12 +17,12 @@ from zoneinfo import ZoneInfo
 ROOMS: Final = 2
 WALK: Final = 8.0
 """Seconds from the door to a seat; less where slots are short."""
-IN_TIME: Final = -0.08, 0.04
+IN_TIME: Final = -0.05, 0.04
 LATE: Final = 0.18, 0.34
 LEAVES_EARLY: Final = 0.46, 0.54
-END: Final = 0.80, 0.86
+END: Final = 0.90, 0.94
 LOOKS_IN: Final = 0.38, 0.46
-"""Shares of a slot, which begins with its lecture: first and last of those who come in time, who come late, who leave
+"""Shares of a slot, which is its lecture: first and last of those who come in time, who come late, who leave
 early, when everybody leaves, and when the stranger comes and goes."""
 
 

@@ -14,7 +14,6 @@ from plugins.cameras.demo.script import ROOMS, Cast, Script, visits
 
 CAST = Cast(tuple("abcdefghijk"), refused="k", stranger="z")
 SLOT = timedelta(minutes=10)
-LENGTH = timedelta(minutes=8)
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC")
 DAYS = [
     date(2026, 11, 22),
@@ -57,11 +56,11 @@ def test_nobody_is_in_two_rooms_nor_twice_in_one(zone: str, now: datetime, slot:
 def test_every_lecture_of_the_timetable_has_its_people(zone: str, day: date) -> None:
     play = script(zone)
     for room in range(ROOMS):
-        entry = Cycle("Demo", "x", "1", frozenset(range(7)), ROOMS * SLOT, LENGTH, time(0, 10 * room))
+        entry = Cycle("Demo", "x", "1", frozenset(range(7)), ROOMS * SLOT, SLOT, time(0, 10 * room))
         for lecture in lectures_on(day, [entry], ZoneInfo(zone)):
-            middle = play.present(room, lecture.start + LENGTH / 2)
+            middle = play.present(room, lecture.start + SLOT * 0.4)
             assert 6 <= len(middle) <= 11
-            assert play.present(1 - room, lecture.start + LENGTH / 2) == []
+            assert play.present(1 - room, lecture.start + SLOT * 0.4) == []
 
 
 def test_a_lecture_has_every_part_cast() -> None:
@@ -70,7 +69,7 @@ def test_a_lecture_has_every_part_cast() -> None:
     minute = timedelta(minutes=1)
     on_the_roll = {person: times for person, times in found.items() if person != "z"}
     late = {person for person, times in on_the_roll.items() if times[0] > start + minute}
-    early = {person for person, times in on_the_roll.items() if times[-1] < start + LENGTH - minute}
+    early = {person for person, times in on_the_roll.items() if times[-1] < start + SLOT * 0.9 - minute}
     assert len(on_the_roll) == 10, "one of eleven never comes"
     assert (len(late), len(early)) == (2, 1)
     assert "k" in on_the_roll, "who refuses comes all the same"
