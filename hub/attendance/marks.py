@@ -105,9 +105,8 @@ class _Judge:
         why = self._seen(confirmed)
         known, until = self._watched_before(confirmed[0].first)
         if known < self.rules.enough_coverage:
-            how_much = f"only {int(known * 100)} % of the time" if known else "at no time"
-            doubt = f"whether in time is not known, for the cameras watched {how_much} until {self._time(until)}"
-            return Status.PRESENT, None, f"{why}; {doubt}"
+            watched = f"the cameras watched only {int(known * 100)} % of the time" if known else "no camera watched"
+            return Status.PRESENT, None, f"{why}; whether in time is not known: {watched} until {self._time(until)}"
         lost = self._lost(until=confirmed[0].first)
         if lost:
             why += f"; may have come earlier, for the cameras were not watching {lost}"
@@ -125,6 +124,8 @@ class _Judge:
         return (until - start - lost) / (until - start), until
 
     def _missed(self) -> tuple[Status, str]:
+        if not self.watch.share:
+            return Status.NOT_OBSERVED, "no camera watched"
         percent = f"{int(self.watch.share * 100)} %"
         if self.watch.share >= self.rules.enough_coverage:
             return Status.ABSENT, f"not seen; the cameras watched {percent} of the lecture"

@@ -62,10 +62,10 @@ def test_nobody_is_late_where_nobody_watched_those_who_came_in_time() -> None:
     assert (mark.status, mark.minutes) == (Status.PRESENT, None)
     assert mark.why == (
         "seen once from 09:13 at door-101, best score 0.71; "
-        "whether in time is not known, for the cameras watched at no time until 09:10"
+        "whether in time is not known: no camera watched until 09:10"
     )
     mark = of(taken([saw("ada", "09:13")], thin("09:02", "09:12")), "ada")
-    assert mark.why.endswith("the cameras watched only 20 % of the time until 09:10")
+    assert mark.why.endswith("not known: the cameras watched only 20 % of the time until 09:10")
 
 
 def test_late_admits_that_nobody_watched_for_a_while() -> None:
@@ -131,6 +131,11 @@ def test_thin_coverage_is_not_absence_and_says_what_was_lost() -> None:
     mark = of(taken([], thin("09:12", "09:43")), "ada")
     assert mark.status is Status.NOT_OBSERVED
     assert mark.why == "not seen, but the cameras watched only 38 % of it (lost 09:12–09:43)"
+
+
+def test_a_lecture_that_nobody_watched_has_no_absentees() -> None:
+    mark = of(taken([], {}), "ada")
+    assert (mark.status, mark.why) == (Status.NOT_OBSERVED, "no camera watched")
 
 
 def test_many_gaps_are_summed_up() -> None:
