@@ -22,7 +22,9 @@ from hub.db.engine import Database, open_database
 from hub.enrolment import Enrolment
 from hub.failure import Failure
 from hub.lock import lock_data_folder
+from hub.nodes.cameras import with_nodes
 from hub.nodes.entrances import Entrances
+from hub.nodes.registry import Registry
 from hub.people import Erasure
 from hub.pipeline.galleries import GalleryKeeper
 from hub.pipeline.judge import Judge
@@ -74,9 +76,13 @@ class Paths:
 
 @dataclass(slots=True)
 class School:
-    """What every command works on. `settings` and `catalog` are exchanged when a running hub reloads hub.yaml."""
+    """What every command works on. `settings` and `catalog` are exchanged when a running hub reloads hub.yaml.
+
+    `configured` is hub.yaml alone; `settings` has the cameras of nodes besides, which the database knows.
+    """
 
     paths: Paths
+    configured: Settings
     settings: Settings
     catalog: Catalog
     database: Database
@@ -103,24 +109,25 @@ async def open_school(
     Raises config.Invalid, Failure and PluginError.
     """
     catalog = Catalog()
-    settings = read_settings(paths.config, catalog)
+    configured = read_settings(paths.config, catalog)
     clock = SystemClock()
-    zone = settings.school.time_zone
+    zone = configured.school.time_zone
     async with AsyncExitStack() as stack:
         _reach(paths.data, make=not read_only)
         if own:
             stack.enter_context(lock_data_folder(paths.data))
         refuse_half_restored(paths.data)
-        url = paths.database_url(settings.school.database)
+        url = paths.database_url(configured.school.database)
         objecting = paths.data / objections.NAME
         database = await stack.enter_async_context(open_database(url, read_only=read_only, objections=objecting))
         if not read_only:
-            await name_school(database, settings.school.name)
+            await name_school(database, configured.school.name)
+        settings = with_nodes(configured, await Registry(database, clock).everyone(), catalog)
         entrances = Entrances()
         around = Surroundings(paths.data, paths.base, zone, clock, entrances)
         supervisor = await stack.enter_async_context(Supervisor(around, on_health=_Progress(report)))
         registers = Registers(database, settings.timetable, settings.rooms, settings.rules, zone, clock)
-        yield School(paths, settings, catalog, database, registers, supervisor, clock, entrances)
+        yield School(paths, configured, settings, catalog, database, registers, supervisor, clock, entrances)
 
 
 @asynccontextmanager

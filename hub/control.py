@@ -8,12 +8,14 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from hub.failure import Failure
+from hub.plugin import PluginError
 from hub.terminals import Terminals
 
 logger = logging.getLogger("fras.hub")
@@ -21,7 +23,13 @@ logger = logging.getLogger("fras.hub")
 NAME = "hub.sock"
 PATIENCE = 150.0
 """Seconds that `fras reload` waits: a recogniser may have to finish a batch and open anew."""
-MOST_BYTES = 1 << 20
+SOON = 15.0
+"""Seconds for what the hub can answer at once, or as soon as a node does."""
+MOST_BYTES = 8 << 20
+"""Of an answer: it may hold a picture."""
+
+
+Answer: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,8 @@ class Control:
     """Use `heeding`."""
 
     def __init__(self) -> None:
+        self.answer: Answer | None = None
+        """To questions other than for a reload, while there is a hub to answer them."""
         self._waiting: Request | None = None
         self._asked = asyncio.Event()
 
@@ -90,12 +100,23 @@ class Control:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answers one `fras reload`."""
         with suppress(OSError, asyncio.IncompleteReadError, ValueError):
-            if await reader.readline() == b"reload\n":
+            line = await reader.readline()
+            if line == b"reload\n":
                 outcome = await self.ask()
-                told = {"fine": outcome.fine, "lines": outcome.lines}
-                writer.write(json.dumps(told).encode() + b"\n")
-                await writer.drain()
+                told: Mapping[str, Any] = {"fine": outcome.fine, "lines": outcome.lines}
+            else:
+                told = await self._answer(json.loads(line))
+            writer.write(json.dumps(told).encode() + b"\n")
+            await writer.drain()
         writer.close()
+
+    async def _answer(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
+        if self.answer is None:
+            return {"problem": "the hub is not running yet", "hint": "see its log"}
+        try:
+            return await self.answer(question)
+        except (Failure, PluginError) as failure:
+            return {"problem": failure.message, "hint": failure.hint}
 
 
 @asynccontextmanager
@@ -123,13 +144,26 @@ async def heeding() -> AsyncIterator[Control]:
 
 async def ask(data: Path, patience: float = PATIENCE) -> Outcome:
     """Has the hub on the data folder reload, and waits for what comes of it. Raises Failure."""
+    told = await _told(data, b"reload\n", patience)
+    return Outcome(bool(told["fine"]), tuple(told["lines"]))
+
+
+async def question(data: Path, asked: Mapping[str, Any], patience: float = SOON) -> Mapping[str, Any]:
+    """What the hub on the data folder answers. Raises Failure, also for what the hub finds wrong."""
+    told = await _told(data, json.dumps(asked).encode() + b"\n", patience)
+    if "problem" in told:
+        raise Failure(told["problem"], hint=told["hint"])
+    return told
+
+
+async def _told(data: Path, line: bytes, patience: float) -> dict[str, Any]:
     try:
         with _connection(data) as (link, path):
             await asyncio.get_running_loop().sock_connect(link, path)
-            return await _asked(link, patience)
+            return await _asked(link, line, patience)
     except PermissionError:
         raise Failure(
-            f"this user may not speak to the hub on {data}", hint="run fras reload as the user that runs the hub"
+            f"this user may not speak to the hub on {data}", hint="run this as the user that runs the hub"
         ) from None
     except OSError:
         raise Failure(
@@ -137,22 +171,22 @@ async def ask(data: Path, patience: float = PATIENCE) -> Outcome:
         ) from None
 
 
-async def _asked(link: socket.socket, patience: float) -> Outcome:
+async def _asked(link: socket.socket, line: bytes, patience: float) -> dict[str, Any]:
     reader, writer = await asyncio.open_unix_connection(sock=link.dup(), limit=MOST_BYTES)
     try:
         async with asyncio.timeout(patience):
-            writer.write(b"reload\n")
+            writer.write(line)
             await writer.drain()
-            told = json.loads(await reader.readline())
+            told: dict[str, Any] = json.loads(await reader.readline())
+            return told
     except TimeoutError:
         raise Failure(
             f"the hub has not answered within {patience:g} s; perhaps it still reloads", hint="see its log"
         ) from None
     except (OSError, ValueError):
-        raise Failure("the hub ended before it had reloaded", hint="see its log") from None
+        raise Failure("the hub ended before it had answered", hint="see its log") from None
     finally:
         writer.close()
-    return Outcome(bool(told["fine"]), tuple(told["lines"]))
 
 
 async def _listen(control: Control, data: Path) -> asyncio.Server | None:

@@ -48,6 +48,7 @@ class Changes:
 _SAYINGS = {
     "school": "name in force",
     "http": "listens anew",
+    "nodes": "in force",
     "recognizer": "restarted",
     "storage": "restarted",
     "keep": "in force",

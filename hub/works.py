@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hub import demo
 from hub.app import Report, School, name_school, open_judge, open_storage
 from hub.crops import Crops
+from hub.db.nodes import Node
+from hub.failure import Failure
 from hub.inbox import Inbox, Pending, open_inbox
+from hub.nodes.cameras import with_nodes
+from hub.nodes.registry import Registry
 from hub.people import Erasure
 from hub.pipeline.backlog import Backlog
 from hub.pipeline.judge import Judge
@@ -25,6 +30,9 @@ from hub.runtime.catalog import Catalog
 from hub.runtime.threads import DaemonPool
 from hub.runtime.watchdog import Watchdog
 from hub.settings import CameraPart, Http, Settings, read_settings
+
+if TYPE_CHECKING:
+    from hub.nodes.service import Service
 
 T = TypeVar("T")
 
@@ -46,11 +54,13 @@ class Works:
         judges: Slot[Judge],
         storages: Slot[Storage],
         sites: Slot[str] | None,
+        nodes: Service | None,
         crops: Crops,
         served: Report,
         report: Report,
     ) -> None:
         self.hub = hub
+        self.nodes = nodes
         self._school = school
         self._inbox = inbox
         self._pipeline = pipeline
@@ -62,6 +72,7 @@ class Works:
         self._crops = crops
         self._served = served
         self._report = report
+        self._turn = asyncio.Lock()
 
     @property
     def whole(self) -> bool:
@@ -73,13 +84,24 @@ class Works:
 
         Raises config.Invalid, Failure and PluginError; then everything runs as before, if it is still `whole`.
         """
-        catalog = Catalog()
-        settings = read_settings(self._school.paths.config, catalog)
-        asked = changes(self._school.settings, settings)
-        if not asked.anew:
-            await self._exchange(asked, replace(self._school, settings=settings, catalog=catalog))
-            await self._put_into_force(asked, settings, catalog)
-        return asked
+        async with self._turn:
+            catalog = Catalog()
+            configured = read_settings(self._school.paths.config, catalog)
+            everyone = await Registry(self._school.database, self._school.clock).everyone()
+            settings = with_nodes(configured, everyone, catalog)
+            asked = changes(self._school.settings, settings)
+            if not asked.anew:
+                await self._exchange(asked, replace(self._school, settings=settings, catalog=catalog))
+                self._school.configured = configured
+                await self._put_into_force(asked, settings, catalog)
+            return asked
+
+    async def follow(self, everyone: Iterable[Node]) -> None:
+        """Nodes have come or gone: they are cameras, whose rooms are watched from now on. Raises Failure."""
+        async with self._turn:
+            settings = with_nodes(self._school.configured, everyone, self._school.catalog)
+            asked = changes(self._school.settings, settings)
+            await self._put_into_force(asked, settings, self._school.catalog)
 
     async def _exchange(self, asked: Changes, then: School) -> None:
         """What may fail, each undone if a later one does."""
@@ -125,6 +147,14 @@ class Works:
         await self._school.supervisor.stop(*asked.stopped)
         for camera in asked.started:
             self.start_camera(camera)
+        if self.nodes:
+            self.nodes.nodes.look_again()
+
+    async def answer(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What commands beside the running hub ask of it. Raises Failure."""
+        if self.nodes is None:
+            raise Failure("this hub serves no nodes", hint="run fras run without --until-done")
+        return await self.nodes.answer(question)
 
     def start_camera(self, camera: CameraPart) -> None:
         spec = self._school.catalog.spec("camera", camera.platform)
@@ -163,14 +193,17 @@ async def open_works(school: School, served: Report | None = None, report: Repor
         stack.push_async_callback(_stop_cameras, school)
         stack.callback(school.supervisor.begin_stop)
         sites: Slot[str] | None = None
+        nodes = _nodes(school) if served else None
         if served:
             sites = await stack.enter_async_context(Slot(partial(_site, school, school.settings.http, storages)))
             served(sites.now)
         works = Works(
-            school, hub, inbox, pipeline, projector, judges, storages, sites, crops, served or _unsaid, report
+            school, hub, inbox, pipeline, projector, judges, storages, sites, nodes, crops, served or _unsaid, report
         )
         for camera in school.settings.cameras:
             works.start_camera(camera)
+        if nodes:
+            await stack.enter_async_context(nodes.serving(works.follow))
         yield works
 
 
@@ -179,6 +212,15 @@ async def open_hub(school: School, served: Report | None = None, report: Report 
     """The running hub for those who will not exchange any of it."""
     async with open_works(school, served, report) as works:
         yield works.hub
+
+
+def _nodes(school: School) -> Service:
+    from hub.nodes.nodes import Nodes  # half a second that other commands need not wait
+    from hub.nodes.service import Service
+
+    registry = Registry(school.database, school.clock)
+    nodes = Nodes(registry, school.database, school.entrances, lambda: school.settings, school.clock)
+    return Service(nodes, school.paths.data, lambda: school.settings.nodes, school.clock)
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("hub", "plugins", "config", "node")
 OURS = frozenset(PACKAGES)
 LONGEST_FILE = 400
-HEAVY = ("PIL", "av", "boto3", "cv2", "dlib", "onnx", "onnxruntime", "picamera2")
+HEAVY = ("PIL", "av", "boto3", "cv2", "dlib", "onnx", "onnxruntime", "picamera2", "zeroconf")
 TESTING = "hub.plugin.testing"
 
 
@@ -176,7 +176,8 @@ def test_node_and_hub_share_the_wire_only() -> None:
     ("libraries", "home"),
     [
         (("sqlalchemy", "sqlite3", "aiosqlite", "asyncpg", "alembic"), "hub.db"),
-        (("aiohttp.web", "aiohttp_jinja2", "jinja2"), "hub.web"),
+        (("aiohttp.web",), ("hub.web", "hub.nodes.listener", "hub.nodes.link")),
+        (("aiohttp_jinja2", "jinja2"), "hub.web"),
         (("yaml",), ("config", "plugins")),
         (("typer", "click", "rich"), ("hub.cli", "hub.__main__", "node")),
         (("pluggy",), ("hub.plugin", "hub.runtime")),

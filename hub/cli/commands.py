@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from . import attendance, audit, backup, calibrate, check, enroll, identify, models, people, plugins, reload, run
+from . import attendance, audit, backup, calibrate, check, enroll, identify, models, nodes, people, plugins, reload, run
 
 app = typer.Typer(
     name="fras",
@@ -21,6 +21,7 @@ app.command("identify")(identify.identify)
 app.command("attendance")(attendance.attendance)
 app.command("calibrate")(calibrate.calibrate)
 app.add_typer(people.app, name="people")
+app.add_typer(nodes.app, name="nodes")
 app.command("plugins")(plugins.plugins)
 app.add_typer(models.app, name="models")
 app.command("backup")(backup.backup)

@@ -96,10 +96,13 @@ async def _until_changed(where: Paths, control: Control, request: Request | None
                 systemd.notify(systemd.READY, systemd.status("running"))
                 if request is not None:
                     request.answer(Outcome(True, ("the hub runs",)))
+                control.answer = works.answer
                 return await _reloading(works, control)
         except asyncio.CancelledError:
             console.say(f"stopped; {await _tally(school)}")
             raise
+        finally:
+            control.answer = None
 
 
 async def _reloading(works: Works, control: Control) -> Request | None:

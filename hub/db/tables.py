@@ -257,3 +257,43 @@ settings = Table(
     Column("value", JSON, nullable=False),
 )
 """What the hub computes for itself (calibrations), never what hub.yaml says."""
+
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("camera", String, nullable=False, index=True),
+    Column("room", String),
+    Column("state", String, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("acknowledged", BigInteger, nullable=False),
+    Column("highest", BigInteger, nullable=False),
+    Column("credential", String(64), nullable=False),
+    Column("next_credential", String(64)),
+    Column("retired_credential", String(64)),
+    Column("credential_since", UtcDateTime, nullable=False),
+    Column("software", String, nullable=False),
+    Column("board", String, nullable=False),
+    Column("paired_at", UtcDateTime, nullable=False),
+    Column("confirmed_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Column("last_seen", UtcDateTime, nullable=False),
+    Column("health", JSON),
+    Column("refusals", JSON, nullable=False),
+    Column("boots", JSON, nullable=False),
+)
+"""`room` is that of a camera which is not in hub.yaml; credentials are SHA-256; `boots`: what the hub's clock said, in
+microseconds since 1970, when each of the node's last boots began, by the boot's number."""
+
+node_invitations = Table(
+    "node_invitations",
+    metadata,
+    Column("token", String(64), primary_key=True),
+    Column("camera", String, nullable=False),
+    Column("room", String),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("credential", String(64)),
+    Column("node", String),
+)
+"""`token` and `credential` are SHA-256; the latter and `node` are of whoever used it."""

@@ -24,6 +24,7 @@ def json_schema(platforms: Platforms) -> dict[str, Any]:
     sections = top["properties"]
     sections["hub"] |= _object(schemas.HUB)
     sections["http"] |= _object(schemas.HTTP)
+    sections["nodes"] |= _object(schemas.NODES)
     sections["policy"] |= _object(schemas.POLICY)
     sections["recognizer"] |= _part("recognizer", platforms)
     sections["storage"] |= _part("storage", platforms)

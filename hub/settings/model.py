@@ -63,6 +63,21 @@ class Http:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeAccess:
+    """Where nodes come in. `listen`: "auto" (once there is a node or an invitation), "always" or "never".
+
+    `host` is the address to listen at, empty for every one of this machine; `name` is what nodes are told to look for,
+    empty for what this machine takes itself to be called. `announce` by multicast DNS.
+    """
+
+    listen: str = "auto"
+    host: str = ""
+    port: int = 8124
+    name: str = ""
+    announce: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """A configured plugin: `options` are its own, validated by its schema. Equal when nothing but its line changed."""
 
@@ -113,6 +128,7 @@ class Settings:
     policy: PolicySettings
     rules: Rules
     timetable: tuple[Entry, ...]
+    nodes: NodeAccess = field(default_factory=NodeAccess)
     warnings: tuple[Problem, ...] = field(default=(), compare=False, repr=False)
     files: tuple[Path, ...] = field(default=(), compare=False, repr=False)
 

@@ -14,7 +14,7 @@ from hub.runtime.catalog import Kind
 
 from . import schemas, timetable
 from .law import JURISDICTIONS
-from .model import CameraPart, Http, Keep, Part, Platforms, PolicySettings, School, Settings
+from .model import CameraPart, Http, Keep, NodeAccess, Part, Platforms, PolicySettings, School, Settings
 from .zone import AUTO, machine_zone, zone
 
 
@@ -44,6 +44,7 @@ class _Reading:
         sections = self.checked(schemas.SECTIONS, given, (), "hub.yaml")
         school = self.school(sections)
         http = self.checked(schemas.HTTP, sections.get("http", {}), ("http",))
+        nodes = self.checked(schemas.NODES, sections.get("nodes", {}), ("nodes",))
         policy = self.policy(sections.get("policy", {}))
         recognizer, storage = self.only("recognizer", sections), self.only("storage", sections)
         cameras = [
@@ -66,6 +67,7 @@ class _Reading:
             policy=PolicySettings(**policy),
             rules=Rules(**attendance),
             timetable=tuple(entry.held for entry in entries),
+            nodes=NodeAccess(**nodes),
             warnings=tuple(dict.fromkeys(self.problems)),
             files=self.document.files,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import Any
 
 import voluptuous as vol
@@ -54,6 +55,23 @@ def _host(value: Any) -> str:
     return value
 
 
+def _address(value: Any) -> str:
+    if value == "":
+        return ""
+    try:
+        return str(ip_address(value if isinstance(value, str) else ""))
+    except ValueError:
+        raise vol.ValueInvalid("not an address of this machine; write for example 192.168.10.5, or remove it") from None
+
+
+def _node_host(value: Any) -> str:
+    if value == "":
+        return ""
+    if not isinstance(value, str) or not re.fullmatch(_HOST, value, re.ASCII) or "_" in value:
+        raise vol.ValueInvalid("not a name or address; write for example fras.school.example or 192.168.10.5")
+    return value
+
+
 def _sightings(value: Any) -> int:
     match = re.fullmatch(r"(\d{1,4})\s*sightings?", value.strip(), re.ASCII) if isinstance(value, str) else None
     if match is None or not 1 <= int(match[1]) <= 1000:
@@ -91,6 +109,7 @@ SECTIONS = {
     vol.Required("storage", description="Where images are kept, and how long"): dict,
     vol.Optional("policy", description="When a face counts as recognised"): dict,
     vol.Optional("cameras", description="Where frames come from"): list,
+    vol.Optional("nodes", description="Where paired nodes come in"): dict,
     vol.Optional("attendance", description="When somebody counts as present, and the timetable"): dict,
 }
 
@@ -110,6 +129,20 @@ HUB = {
 HTTP = {
     vol.Optional("host", default="127.0.0.1"): Validator(_host, {"type": "string", "pattern": f"^{_HOST}$"}),
     vol.Optional("port", default=8123, description="0: any that is free"): whole_number(0, 65535),
+}
+
+NODES = {
+    vol.Optional("listen", default="auto", description="auto: once there is a node or an invitation"): vol.In(
+        ("auto", "always", "never")
+    ),
+    vol.Optional("host", default="", description="The address to listen at; every one of this machine"): Validator(
+        _address, {"type": "string", "pattern": f"^({_HOST})?$"}
+    ),
+    vol.Optional("port", default=8124, description="0: any that is free"): whole_number(0, 65535),
+    vol.Optional("name", default="", description="The DNS name or address by which nodes find this machine"): Validator(
+        _node_host, {"type": "string", "pattern": f"^({_HOST})?$", "examples": ["fras.school.example"]}
+    ),
+    vol.Optional("announce", default=True, description="By multicast DNS, for nodes of the same network"): bool,
 }
 
 PLATFORM = {vol.Required("platform", description="The plugin's name"): text}

@@ -1,0 +1,86 @@
+"""Nodes as cameras of the school: those that hub.yaml does not name have their id and room in the database."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import Final
+
+import voluptuous as vol
+
+from config import Place
+from hub.db.nodes import Node, NodeState
+from hub.failure import Failure
+from hub.settings import CameraPart, Platforms, Settings
+
+PLATFORM: Final = "pi_node"
+NOWHERE: Final = Place("the database", 0)
+
+
+def with_nodes(settings: Settings, nodes: Iterable[Node], platforms: Platforms) -> Settings:
+    """The school's settings with the cameras of its confirmed nodes. Raises Failure for an id that both have."""
+    own = [node for node in nodes if node.state is NodeState.CONFIRMED and node.room is not None]
+    if not own:
+        return settings
+    problems = clashes(settings, own)
+    if problems:
+        raise Failure("; ".join(message for message, _ in problems), hint=problems[0][1])
+    platforms.load([PLATFORM])
+    spec = platforms.spec("camera", PLATFORM)
+    options = vol.Schema(dict(spec.config_schema))({})
+    cameras = [CameraPart(PLATFORM, node.camera, options, NOWHERE, node.room or "") for node in own]
+    return replace(settings, cameras=(*settings.cameras, *cameras))
+
+
+def clashes(settings: Settings, nodes: Iterable[Node]) -> list[tuple[str, str]]:
+    """What is wrong where hub.yaml has the camera of a node that was added without it, and what to do."""
+    named = {camera.id for camera in settings.cameras}
+    return [
+        (
+            f"the camera id {node.camera} is in hub.yaml, and node {node.id} has it, too",
+            f"give the camera of hub.yaml another id, or remove the node (fras nodes remove {node.id}) and pair it as "
+            f"that camera: fras nodes add --camera {node.camera}",
+        )
+        for node in nodes
+        if node.state is not NodeState.REVOKED and node.room is not None and node.camera in named
+    ]
+
+
+def invited_as(settings: Settings, nodes: Sequence[Node], room: str, camera: str) -> tuple[str, str | None]:
+    """The camera that an invitation is for, and its room unless hub.yaml has it. Raises Failure.
+
+    Without `camera` it is a new one, named after the room.
+    """
+    parts = {part.id: part for part in settings.cameras}
+    own = {node.camera: node for node in nodes if node.room is not None and node.state is not NodeState.REVOKED}
+    if camera in own:
+        kept = own[camera].room
+        if room and room != kept:
+            raise Failure(
+                f"camera {camera} watches room {kept}", hint="leave the room out, or give the new camera another id"
+            )
+        return camera, kept
+    if camera in parts:
+        part = parts[camera]
+        if part.platform != PLATFORM:
+            raise Failure(
+                f"camera {camera} of hub.yaml is of the platform {part.platform}, and no node",
+                hint=f"write platform: {PLATFORM} there and run fras reload, or give the node another id",
+            )
+        if room and room != part.room:
+            raise Failure(f"camera {camera} of hub.yaml watches room {part.room}", hint="leave the room out")
+        return camera, None
+    if not room:
+        raise Failure("a new camera needs a room", hint="name the room it watches, as in the timetable: --room 101")
+    used = {*parts, *(node.camera for node in nodes)}
+    return camera or _free(room, used), room
+
+
+def _free(room: str, used: Collection[str]) -> str:
+    """room-101, or room-101-2 where that is taken."""
+    name = "-".join(["room", *re.findall(r"[a-z0-9]+", room.lower())])[:48]
+    number = 1
+    while (camera := name if number == 1 else f"{name}-{number}") in used:
+        number += 1
+    return camera

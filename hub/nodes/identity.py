@@ -1,0 +1,150 @@
+"""The key by which nodes know this hub, and the next one: made at first use, in the data folder, for its owner alone.
+
+Nodes pin keys, so the certificate that TLS wants around one says nothing and lasts for ever.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import ssl
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hub.failure import Failure
+
+PRESENT, NEXT, NEXT_PIN = "key.pem", "backup.pem", "backup.pin"
+"""Each `.pem` holds a private key and its certificate. Until the next key is switched to only its pin is needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """`pin` and `backup`: SHA-256 of the DER SubjectPublicKeyInfo of the present key and of the next."""
+
+    folder: Path
+    pin: bytes
+    backup: bytes
+
+    def tls(self) -> ssl.SSLContext:
+        """What the listener speaks. Raises Failure."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            context.load_cert_chain(self.folder / PRESENT)
+        except (OSError, ssl.SSLError) as error:
+            raise _unusable(self.folder / PRESENT, error) from None
+        return context
+
+
+def open_identity(data: Path) -> Identity:
+    """The keys in the data folder; what is missing is made. Raises Failure."""
+    folder = data / "nodes"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not (folder / PRESENT).exists():
+            _keep(folder / PRESENT, _new_key())
+        pin = pin_of(folder / PRESENT)
+        if not (folder / NEXT_PIN).exists() or bytes.fromhex((folder / NEXT_PIN).read_text("ascii")) == pin:
+            _make_next(folder)
+        return Identity(folder, pin, bytes.fromhex((folder / NEXT_PIN).read_text("ascii")))
+    except (OSError, ValueError) as error:
+        raise _unusable(folder, error) from None
+
+
+def switch(data: Path) -> Identity:
+    """Makes the next key the present one, and another the next. Raises Failure."""
+    identity = open_identity(data)
+    spare = identity.folder / NEXT
+    if not spare.exists():
+        raise Failure(
+            f"the next key is not in {spare}", hint="put it back there; if it is lost, every node must be paired anew"
+        )
+    try:
+        if pin_of(spare) != identity.backup:
+            raise Failure(f"{spare} is not the key that nodes expect", hint="put back the one that was there")
+        spare.replace(identity.folder / PRESENT)  # from here on open_identity makes the rest again, should we be killed
+        _sync(identity.folder)
+    except (OSError, ValueError) as error:
+        raise _unusable(spare, error) from None
+    return open_identity(data)
+
+
+def pin_of(file: Path) -> bytes:
+    """SHA-256 of the public key in a file. Raises OSError, ValueError."""
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    return _pin(load_pem_private_key(file.read_bytes(), password=None).public_key())
+
+
+def _pin(public: object) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    der: bytes = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
+    return hashlib.sha256(der).digest()
+
+
+def _make_next(folder: Path) -> None:
+    """Key before pin: a pin without its key would be of no use."""
+    (folder / NEXT).unlink(missing_ok=True)
+    _keep(folder / NEXT, _new_key())
+    (folder / NEXT_PIN).unlink(missing_ok=True)
+    _keep(folder / NEXT_PIN, pin_of(folder / NEXT).hex().encode())
+
+
+def _new_key() -> bytes:
+    """A P-256 key and a certificate around it, as PEM."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+    from cryptography.x509.oid import NameOID
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "FRAS hub for nodes")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime(2000, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(9999, 12, 31, tzinfo=UTC))
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return private + certificate.public_bytes(Encoding.PEM)
+
+
+def _keep(file: Path, data: bytes) -> None:
+    """Writes a file that appears whole; should another process have made it meanwhile, that one stays."""
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    beside.unlink(missing_ok=True)
+    try:
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(handle, "wb") as stream:  # noqa: PTH123
+            stream.write(data)
+            stream.flush()
+            os.fsync(handle)
+        with suppress(FileExistsError):
+            os.link(beside, file)
+    finally:
+        beside.unlink(missing_ok=True)
+    _sync(file.parent)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _unusable(what: Path, error: Exception) -> Failure:
+    reason = (error.strerror if isinstance(error, OSError) else None) or "it holds no key"
+    return Failure(
+        f"the keys for nodes in {what} cannot be used: {reason}",
+        hint="look at the rights there; a lost key comes back from a backup of the data folder, else pair nodes anew",
+    )

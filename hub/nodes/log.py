@@ -1,0 +1,173 @@
+"""What a node has to tell, entry by entry: handed to its camera in order, then acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol, TypeAlias
+
+from hub.db.nodes import Node
+from hub.plugin import CameraEvent, Clock, Frame, Heartbeat
+from node.wire import Acknowledged, Dropped, Moment, Picture, Refused, Watched
+
+from .clocks import Clocks, Unknown
+from .limits import Pace
+from .link import LARGEST_PICTURE, End, Link
+from .numbers import Numbers, ranges
+from .registry import Refusal
+
+logger = logging.getLogger("fras.nodes")
+
+ENTRIES: Final = (20.0, 60.0)
+"""Entries a second that a node may have settled, and how many at once."""
+BYTES: Final = (8e6, 32e6)
+JPEG: Final = b"\xff\xd8\xff"
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+Entry: TypeAlias = Picture | Watched | Dropped
+
+
+class Conflict(Exception):
+    """The hub has another frame under the number of this one."""
+
+
+class Ledger(Protocol):
+    """Where entries go."""
+
+    @property
+    def clock(self) -> Clock: ...
+    async def deliver(self, camera: str, event: CameraEvent) -> None:
+        """Returns once the event is acknowledged; waits while the camera does not read."""
+        ...
+
+    async def known(self, camera: str, frame: Frame) -> bool:
+        """Whether the ledger has this very frame. Raises Conflict where it has another of that number."""
+        ...
+
+    async def renumber(self, node: Node) -> None:
+        """Gives the node another epoch from its next connection on."""
+        ...
+
+
+class Log:
+    """The log of one connection. `dropped` and `refused` count pictures that never come, and entries sent back."""
+
+    def __init__(self, node: Node, link: Link, ledger: Ledger, clocks: Clocks, numbers: Numbers, credits_: int) -> None:
+        self.dropped = self.refused = 0
+        self._node = node
+        self._link = link
+        self._ledger = ledger
+        self._clocks = clocks
+        self._numbers = numbers
+        self._credits = self._free = credits_
+        self._last = 0
+        self._resent = max(node.highest, numbers.highest)
+        self._entries: asyncio.Queue[Entry] = asyncio.Queue()
+        self._settled: list[tuple[int, int]] = []
+        self._pace, self._bytes = Pace(*ENTRIES), Pace(*BYTES)
+        self._clock_known = asyncio.Event()
+
+    def take(self, entry: Entry) -> None:
+        """An entry has come. Raises End for one that may not."""
+        if isinstance(entry, Dropped):
+            if not 0 < entry.first <= entry.last or entry.count < 0:
+                raise End(Refusal.MALFORMED, detail="it dropped numbers that are none")
+        else:
+            number = _number(entry)
+            if number <= self._last:
+                raise End(Refusal.MALFORMED, detail="its entries are not in the order of their numbers")
+            self._last = number
+        if self._free == 0:
+            raise End(Refusal.TOO_FAST, detail="an entry without a credit")
+        self._free -= 1
+        self._entries.put_nowait(entry)
+
+    def clock_known(self) -> None:
+        """The node has answered: its clock is known."""
+        self._clock_known.set()
+
+    async def work(self) -> None:
+        """Settles entries one after the other, so that what was watched is told after what was seen."""
+        clock = self._ledger.clock
+        while True:
+            entry = await self._entries.get()
+            pause = self._pace.wait(clock.monotonic())
+            if isinstance(entry, Picture):
+                pause = max(pause, self._bytes.wait(clock.monotonic(), len(entry.jpeg)))
+            if pause:
+                await self._tell()
+                await clock.sleep(pause)
+            try:
+                await self._settle(entry)
+            except Unknown as why:
+                assert not isinstance(entry, Dropped)
+                await self._refuse(_number(entry), str(why))
+            if self._entries.empty() or len(self._settled) * 2 >= self._credits:
+                await self._tell()
+
+    async def _settle(self, entry: Entry) -> None:
+        """Returns once the entry is safe. Raises Unknown for one that is never to come again."""
+        if isinstance(entry, Dropped):
+            self.dropped += entry.count
+            self._safe(entry.first, entry.last)
+            return
+        if isinstance(entry, Picture):
+            frame = await self._frame(entry)
+            if entry.number > self._resent or not await self._was_kept(frame):
+                await self._ledger.deliver(self._node.camera, frame)
+        else:
+            until = EPOCH + timedelta(microseconds=await self._time(entry.at))
+            lens = None if entry.lens is None else min(1.0, max(0.0, entry.lens))
+            await self._ledger.deliver(self._node.camera, Heartbeat(until, lens))
+        self._safe(_number(entry), _number(entry))
+
+    def _safe(self, first: int, last: int) -> None:
+        self._numbers.settle(first, last)
+        self._settled.append((first, last))
+
+    async def _frame(self, picture: Picture) -> Frame:
+        if not picture.jpeg.startswith(JPEG):
+            raise Unknown("it is no JPEG")
+        if len(picture.jpeg) > LARGEST_PICTURE:
+            raise Unknown(f"it is larger than {LARGEST_PICTURE} bytes")
+        time = await self._time(picture.at)
+        wall = EPOCH + timedelta(microseconds=picture.at.wall)
+        skew = timedelta(microseconds=picture.at.wall - time)
+        return Frame(self._node.epoch, picture.number, wall, picture.jpeg, picture.live, skew)
+
+    async def _time(self, moment: Moment) -> int:
+        """The hub's time of the moment. The first question to a node is under way before its first entry is."""
+        if not self._clocks.knows(moment.boot):
+            await self._clock_known.wait()
+        return self._clocks.at(moment, microseconds(self._ledger.clock.now()))
+
+    async def _was_kept(self, frame: Frame) -> bool:
+        try:
+            return await self._ledger.known(self._node.camera, frame)
+        except Conflict:
+            await self._ledger.renumber(self._node)
+            raise End(Refusal.MALFORMED, detail="it gave a number twice, and gets a new epoch") from None
+
+    async def _refuse(self, number: int, reason: str) -> None:
+        self._numbers.settle(number, number)
+        self.refused += 1
+        self._free += 1
+        logger.debug("node %s: entry %d refused: %s", self._node.id, number, reason)
+        await self._link.send(Refused(number, reason, 1))
+
+    async def _tell(self) -> None:
+        """Acknowledges what is safe since the last time."""
+        if self._settled:
+            settled, self._settled = self._settled, []
+            self._free += len(settled)
+            await self._link.send(Acknowledged(ranges(settled), len(settled)))
+
+
+def _number(entry: Picture | Watched) -> int:
+    return entry.number if isinstance(entry, Picture) else entry.seq
+
+
+def microseconds(moment: datetime) -> int:
+    """Since 1970."""
+    return (moment - EPOCH) // timedelta(microseconds=1)

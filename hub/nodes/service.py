@@ -1,0 +1,152 @@
+"""What runs for nodes while the hub does: the listener, whenever somebody may come, and what follows the database."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from base64 import b64encode
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from hub.db.nodes import Node, NodeState
+from hub.failure import Failure
+from hub.plugin import Clock
+from hub.settings import NodeAccess
+
+from .identity import Identity, open_identity
+from .nodes import Nodes
+
+logger = logging.getLogger("fras.nodes")
+
+LOOK: Final = 0.5
+"""Seconds between two looks at whether the administrator has changed something."""
+NOTE: Final = 15.0
+"""Seconds between two times that what connections have seen is written down."""
+LOOK_AGAIN: Final = 60.0
+RETRY: Final = 15.0
+"""Seconds until a listener that could not be opened is tried again."""
+
+IDENTIFY: Final = 10.0
+"""Seconds for which a node blinks."""
+
+Changed = Callable[[list[Node]], Awaitable[None]]
+
+
+class Service:
+    """`port` is where it listens now, None while it does not; `problem` why it cannot, if that is so."""
+
+    def __init__(self, nodes: Nodes, data: Path, access: Callable[[], NodeAccess], clock: Clock) -> None:
+        self.nodes = nodes
+        self.port: int | None = None
+        self.problem = ""
+        self._data = data
+        self._access = access
+        self._clock = clock
+        self._version: int | None = None
+        self._open: tuple[NodeAccess, bytes] | None = None
+        self._stack = AsyncExitStack()
+        self._try_at = 0.0
+
+    @asynccontextmanager
+    async def serving(self, changed: Changed) -> AsyncIterator[None]:
+        """Runs; leaving tells nodes to come again, and writes down what was seen of them."""
+        task = asyncio.create_task(self.run(changed), name="nodes")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def run(self, changed: Changed) -> None:
+        """Until cancelled; `changed` is told of all nodes whenever the administrator has changed any."""
+        noted = looked = self._clock.monotonic()
+        try:
+            while True:
+                now = self._clock.monotonic()
+                try:
+                    await self._follow(changed)
+                    await self._listen(now)
+                    if now - noted >= NOTE:
+                        noted = now
+                        await self.nodes.note()
+                except Failure as failure:
+                    logger.warning("nodes: %s; it is tried again", failure)
+                if now - looked >= LOOK_AGAIN:
+                    looked = now
+                    self.nodes.look_again()
+                await self._clock.sleep(LOOK)
+        finally:
+            await self._stack.aclose()
+            with suppress(Failure):
+                await self.nodes.note()
+
+    async def answer(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What a command beside the running hub asks: {"ask": "identify", "node": ID, ...}. Raises Failure."""
+        node = str(question.get("node", ""))
+        match question.get("ask"):
+            case "listening":
+                return {"port": self.port, "problem": self.problem, "connected": sorted(self.nodes.connected())}
+            case "identify":
+                await self.nodes.identify(node, float(question.get("seconds", IDENTIFY)))
+                return {}
+            case "rotate":
+                await self.nodes.rotate(node)
+                return {}
+            case "snapshot":
+                found = await self.nodes.take_snapshot(node)
+                return {"jpeg": b64encode(found.jpeg).decode("ascii"), "at": found.at.isoformat()}
+            case _:
+                raise Failure("the running hub does not know this question", hint="it may be older than this command")
+
+    async def _follow(self, changed: Changed) -> None:
+        version = await self.nodes.registry.version()
+        if version == self._version:
+            return
+        everyone = await self.nodes.registry.everyone()
+        await changed(everyone)
+        self.nodes.follow(everyone)
+        self._version = version
+
+    async def _wanted(self) -> bool:
+        listen = self._access().listen
+        if listen != "auto":
+            return listen == "always"
+        everyone = await self.nodes.registry.everyone()
+        if any(node.state is not NodeState.REVOKED for node in everyone):
+            return True
+        return bool(await self.nodes.registry.invitations())
+
+    async def _listen(self, now: float) -> None:
+        """Opens, closes or exchanges the listener, as hub.yaml, the nodes and the keys there are ask for."""
+        if not await self._wanted():
+            await self._close()
+            return
+        identity = await asyncio.to_thread(open_identity, self._data)
+        wanted = self._access(), identity.pin
+        if wanted == self._open or (now < self._try_at and not self._open):
+            return
+        await self._close()
+        try:
+            await self._start(identity, wanted[0])
+            self._open, self.problem = wanted, ""
+        except Failure as failure:
+            self._try_at = now + RETRY
+            if self.problem != str(failure):
+                logger.error("%s", failure)
+            self.problem = str(failure)
+
+    async def _start(self, identity: Identity, access: NodeAccess) -> None:
+        from .listener import listening
+
+        self.port = await self._stack.enter_async_context(
+            listening(self.nodes, identity.tls(), access.host, access.port)
+        )
+        logger.info("listening for nodes at port %d", self.port)
+
+    async def _close(self) -> None:
+        if self._open is not None:
+            self._open, self.port = None, None
+            await self._stack.aclose()
+            logger.info("no longer listening for nodes")
