@@ -55,10 +55,7 @@ class Server:
         )
 
     def make(self, bucket: str) -> None:
-        if self.folder is not None:
-            (self.folder / bucket).mkdir()
-        else:
-            self.client().create_bucket(Bucket=bucket)
+        self.client().create_bucket(Bucket=bucket)
 
 
 @functools.cache
@@ -83,7 +80,7 @@ def rclone(folder: Path) -> Iterator[Server]:
     if program is None:
         pytest.skip("rclone is not installed: scripts/services puts it into the environment")
     command = [program, "serve", "s3", "--addr", "127.0.0.1:0", "--auth-key", f"{ACCESS_KEY},{SECRET_KEY}"]
-    command += ["--vfs-cache-mode", "off", "--dir-cache-time", "0", "--config", "/dev/null", folder]
+    command += ["--config", "/dev/null", folder]
     with _started(command, rb"(http://127\.0\.0\.1:\d+)") as endpoint:
         yield Server(endpoint, folder)
 
@@ -220,10 +217,10 @@ async def _between(
     try:
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        back.transport.abort()
         for way in ways:
             way.cancel()
         await asyncio.gather(*ways, return_exceptions=True)
-        back.transport.abort()
 
 
 async def forward(proxy: FaultProxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

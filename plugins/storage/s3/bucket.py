@@ -78,6 +78,7 @@ class Bucket:
         if options.encryption == KMS and options.kms_key:
             self._sealed["SSEKMSKeyId"] = options.kms_key
         self._versions: tuple[bool, float] | None = None
+        client.meta.events.register("before-parse.s3.GetBucketVersioning", self._expect_versioning)
 
     def close(self) -> None:
         self._client.close()
@@ -191,6 +192,11 @@ class Bucket:
             if not page.get("IsTruncated") or any(item["Key"] != full for item in listed):
                 return found
             asked = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
+
+    def _expect_versioning(self, response_dict: Any, **_: Any) -> None:
+        """Never on is said by saying nothing, which must not be a broken answer's nothing."""
+        if response_dict["status_code"] == 200 and b"VersioningConfiguration" not in response_dict["body"]:
+            raise garbage(self._options)
 
     def _named(self, key: str) -> dict[str, Any]:
         return {**self._there, "Key": self._options.prefix + key}

@@ -7,12 +7,14 @@ import random
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+from botocore.exceptions import BotoCoreError
+
 from hub.plugin import NotFound, NotReady, PluginContext, PluginError
 
 from .meanings import Away, Refused, meaning
 from .options import Options
 from .spool import Busy
-from .wires import Cut, Wire
+from .wires import Wire
 
 T = TypeVar("T")
 
@@ -38,9 +40,9 @@ class Line:
         """Seconds until the bucket is tried again; 0 while it works."""
         return max(0.0, self._retry_at - self._context.clock.monotonic()) if self.trouble else 0.0
 
-    async def call(self, function: Callable[[], T], seconds: float = LONGEST_CALL) -> T:
-        """The result of `function`, run in one of the plugin's threads; when that takes longer, or is cancelled, its
-        connections are cut.
+    async def call(self, function: Callable[[], T], more: float = 0.0) -> T:
+        """The result of `function`, run in one of the plugin's threads; when it takes longer than LONGEST_CALL and so
+        many seconds more, or is cancelled, its connections are cut.
 
         Raises PluginError, NotFound and Refused among it, and what `function` raises of the spool: Busy, OSError.
         """
@@ -52,15 +54,17 @@ class Line:
             try:
                 with wire.in_use():
                     return function()
-            except (PluginError, Busy, OSError):  # an OSError is this machine's disk: the network's are botocore's
-                raise
-            except Cut:
-                raise self._late() from None
             except Exception as error:
+                if wire.is_cut:  # whatever that made of the answer
+                    raise Away(f"{self._options.where} does not answer in time") from None
+                if isinstance(error, PluginError | Busy):
+                    raise
+                if isinstance(error, OSError) and not isinstance(error, BotoCoreError):  # of this machine's disk
+                    raise
                 self._context.logger.debug("a call failed", exc_info=error)
-                raise (self._late() if wire.is_cut else meaning(error, self._options)) from None
+                raise meaning(error, self._options) from None
 
-        late = asyncio.get_running_loop().call_later(seconds, wire.cut)
+        late = asyncio.get_running_loop().call_later(LONGEST_CALL + more, wire.cut)
         try:
             result = await self._context.run_blocking(run)
         except asyncio.CancelledError:
@@ -76,9 +80,6 @@ class Line:
             late.cancel()
         self._works()
         return result
-
-    def _late(self) -> Away:
-        return Away(f"{self._options.where} does not answer in time")
 
     def _works(self) -> None:
         if self.trouble is not None:

@@ -118,7 +118,7 @@ def _of_answer(code: str, response: Mapping[str, Any], options: Options) -> Plug
         there = headers.get("x-amz-bucket-region", "")
         named = f" is in the region {there}" if re.fullmatch(r"[a-z0-9-]{1,40}", there) else " is in another region"
         return NeedsHuman(f"{where}{named}", hint="correct storage: region:")
-    if code == "NoSuchBucket" or (code == "404" and status == 404):
+    if code == "NoSuchBucket":
         return NeedsHuman(f"{where}: there is no such bucket", hint="create it, or correct storage: bucket:")
     if code.startswith("KMS."):
         return NeedsHuman(
@@ -134,10 +134,9 @@ def _of_answer(code: str, response: Mapping[str, Any], options: Options) -> Plug
         )
     if code in _BUSY or status >= 500 or status == 429:
         return Away(f"{where} is overloaded or out of order ({status})")
-    if 300 <= status < 400:
+    if 300 <= status < 400 or code.isdigit() or not _CODE.match(code):  # an error of S3's has a name
         return garbage(options)
-    shown = found[0] if (found := _CODE.match(code)) else str(status)
-    return Refused(f"{where} refuses it: {shown}", hint=f"see {PAGE}")
+    return Refused(f"{where} refuses it: {_CODE.match(code)[0]}", hint=f"see {PAGE}")  # type: ignore[index]
 
 
 def _skew(headers: Mapping[str, str]) -> str:

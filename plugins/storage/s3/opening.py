@@ -36,5 +36,9 @@ async def opened(config: Config, context: PluginContext) -> AsyncIterator[S3]:
                 yield S3(spool, bucket, line, uploads, options)
             finally:
                 working.cancel()
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) == 1:  # what the storage's user raised is the user's own
+            raise group.exceptions[0] from None
+        raise
     finally:
         bucket.close()

@@ -75,7 +75,7 @@ class Uploads:
         self._busy.add(key)
         again: float | None = None
         try:
-            await self._line.call(lambda: settle(self._spool, self._bucket, key), self._patience(key))
+            await self._line.call(lambda: settle(self._spool, self._bucket, key), self._spool.size(key) / SLOWEST)
         except Busy:
             again = BUSY_AGAIN
         except Refused as error:
@@ -102,9 +102,6 @@ class Uploads:
                 self._not_before.pop(key, None)
                 return key
         return None
-
-    def _patience(self, key: str) -> float:
-        return LONGEST_CALL + self._spool.size(key) / SLOWEST
 
     async def _look(self) -> None:
         seen: object = None

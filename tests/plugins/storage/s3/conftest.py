@@ -1,0 +1,69 @@
+"""The two servers, started once, and the storage opened on them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+import voluptuous as vol
+
+from hub.plugin import Storage
+from hub.plugin.testing import make_context
+from plugins.storage.s3 import fras_plugins
+from tests.support.s3_servers import Server, moto, rclone
+
+_numbers = count()
+
+Opener = Callable[..., AbstractAsyncContextManager[Storage]]
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[Server]:
+    with moto() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rclone_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with rclone(tmp_path_factory.mktemp("rclone")) as server:
+        yield server
+
+
+@pytest.fixture
+def bucket() -> str:
+    """A name that no other test has."""
+    return f"lindenschule-{next(_numbers)}"
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Opener:
+    """The storage with a section of hub.yaml; the same data folder for all openings of one test."""
+    (spec,) = fras_plugins()
+
+    @asynccontextmanager
+    async def opening(config: dict[str, Any]) -> AsyncIterator[Storage]:
+        checked = vol.Schema(dict(spec.config_schema))(config)
+        async with (
+            make_context(tmp_path, data_folder=tmp_path / "s3", base_folder=tmp_path) as context,
+            spec.open(checked, context) as storage,
+        ):
+            yield storage
+
+    return opening
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A storage that gives up within a second and tries again at once."""
+    from plugins.storage.s3 import bucket, line, uploads
+
+    for module, name, value in (
+        (bucket, "CONNECT", 0.5), (bucket, "READ", 0.4), (bucket, "ATTEMPTS", 1), (line, "LONGEST_CALL", 0.8),
+        (line, "FIRST_WAIT", 0.02), (line, "LONGEST_WAIT", 0.1), (uploads, "BUSY_AGAIN", 0.05), (uploads, "LOOK", 0.1),
+        (uploads, "SAY", 0.1),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, value)
