@@ -84,7 +84,7 @@ async def open_service(config: Config, context: PluginContext) -> AsyncIterator[
     from .client import Client
     from .credentials import Application, Credentials, Key, Token
     from .endpoint import cloud_of, shared_by_a_region
-    from .pacing import TIERS, Bucket, Tier
+    from .pacing import TIERS, Bucket, of_rate
     from .spending import Spending
 
     endpoint, patience = config["endpoint"], config["timeout"].total_seconds()
@@ -105,7 +105,7 @@ async def open_service(config: Config, context: PluginContext) -> AsyncIterator[
     else:
         raise NeedsHuman("Azure Face needs a key or an Entra application", hint="write recognizer->key: !secret NAME")
     rate = config.get("calls_per_second")
-    bucket = Bucket(TIERS[config["tier"]] if rate is None else Tier(max(1, round(rate * 10)), 10), context.clock)
+    bucket = Bucket(TIERS[config["tier"]] if rate is None else of_rate(rate), context.clock)
     spending = Spending(context, config["monthly_cap"], config["price"])
     client = Client(context.http, endpoint, credentials, bucket, spending, context.clock, patience)
     try:

@@ -24,12 +24,16 @@ BURST: Final = 0.2
 """Share of a tier's calls that may be made at once; the bucket fills with the rest, so that no window has too many."""
 
 
+def of_rate(calls_per_second: float) -> Tier:
+    return Tier(int(calls_per_second), 1) if calls_per_second >= 1 else Tier(1, 1 / calls_per_second)
+
+
 class Bucket:
     """Whoever comes first is served first."""
 
     def __init__(self, tier: Tier, clock: Clock) -> None:
         self._most = max(1.0, tier.calls * BURST)
-        self._rate = (tier.calls - self._most) / tier.seconds
+        self._rate = tier.calls * (1 - BURST) / tier.seconds
         self._clock = clock
         self._tokens = self._most
         self._filled = clock.monotonic()

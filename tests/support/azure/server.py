@@ -298,7 +298,7 @@ class FakeAzure:
 async def serving(fake: FakeAzure | None = None, tls: ssl.SSLContext | None = None) -> AsyncIterator[FakeAzure]:
     """The service on a port of this machine, at its `endpoint`."""
     fake = fake or FakeAzure()
-    runner = web.AppRunner(fake.app, access_log=None, shutdown_timeout=0.1)
+    runner = web.AppRunner(fake.app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
