@@ -143,7 +143,7 @@ class Registers:
         date_ = day.isoformat()
         async with self._database.write() as connection:
             before = await attendance.marks_of(connection, date_)
-            await attendance.replace_day(connection, date_, found.sightings, found.marks)
+            await attendance.replace_day(connection, date_, found.sightings, found.marks, found.lectures)
             changed = {mark.lecture for mark in {*before} ^ {*found.marks}}
             if changed:
                 await outbox.append(connection, "register", {"date": date_, "lectures": sorted(changed)})

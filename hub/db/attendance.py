@@ -10,27 +10,39 @@ from typing import Any, TypeVar
 from sqlalchemy import Table, bindparam, delete, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.attendance.records import Mark, Sighting, Status
+from hub.attendance.records import Lecture, Mark, Sighting, Status
 
-from . import people
+from . import daily, people
+from .tables import lectures as lectures_table
 from .tables import marks as marks_table
 from .tables import sightings as sightings_table
 
-C = TypeVar("C", Sighting, Mark)
+C = TypeVar("C", Sighting, Mark, Lecture)
 
 
 async def replace_day(
-    connection: AsyncConnection, date: str, sightings: Sequence[Sighting], marks: Sequence[Mark]
+    connection: AsyncConnection,
+    date: str,
+    sightings: Sequence[Sighting],
+    marks: Sequence[Mark],
+    lectures: Sequence[Lecture] = (),
 ) -> None:
     """Makes these the conclusions of `date`, the school's local one in ISO form; writes only what has changed.
 
-    Those of people erased since they were computed are left out.
+    Those of people erased since they were computed are left out. `lectures` are kept where they have marks.
     """
     present = await people.existing(connection, {s.person for s in sightings} | {m.person for m in marks})
     seen = [sighting for sighting in sightings if sighting.person in present]
     await _change(connection, sightings_table, date, await sightings_of(connection, date), seen)
     marked = [mark for mark in marks if mark.person in present]
     await _change(connection, marks_table, date, await marks_of(connection, date), marked)
+    held = {mark.lecture for mark in marked}
+    kept = [lecture for lecture in lectures if lecture.id in held]
+    await connection.execute(
+        delete(lectures_table).where(lectures_table.c.date == date, lectures_table.c.start.is_(None))
+    )
+    await _change(connection, lectures_table, date, await lectures_of(connection, date), kept)
+    await daily.keep(connection, date, marked)
 
 
 async def _change(connection: AsyncConnection, table: Table, date: str, old: Sequence[C], new: Sequence[C]) -> None:
@@ -61,6 +73,22 @@ async def marks_of(connection: AsyncConnection, date: str) -> list[Mark]:
     """The marks of `date`, by lecture and person."""
     query = select(marks_table).where(marks_table.c.date == date).order_by(marks_table.c.lecture, marks_table.c.person)
     return [mark_of(row._mapping) for row in await connection.execute(query)]
+
+
+async def lectures_of(connection: AsyncConnection, date: str) -> list[Lecture]:
+    """The lectures of `date` that have marks, by time; without those of before lectures were kept."""
+    table = lectures_table.c
+    known = select(*(table[name] for name in Lecture.__slots__)).where(table.date == date, table.start.is_not(None))
+    return [Lecture(*row) for row in await connection.execute(known.order_by(table.start, table.id))]
+
+
+async def lectures_called(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, Lecture]:
+    """Those of the lectures `ids` that have had marks since lectures are kept, by id."""
+    if not ids:
+        return {}
+    table = lectures_table.c
+    query = select(*(table[name] for name in Lecture.__slots__)).where(table.id.in_(ids), table.start.is_not(None))
+    return {lecture.id: lecture for lecture in (Lecture(*row) for row in await connection.execute(query))}
 
 
 async def sightings_of(connection: AsyncConnection, date: str) -> list[Sighting]:

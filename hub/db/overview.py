@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date as date_type
+from typing import TypeAlias
 
-from sqlalchemy import ColumnElement, Row, case, distinct, func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.attendance.records import Mark, Status
 
 from .attendance import mark_of
-from .tables import marks, people
+from .daily import CAME, DAY, day_rank
+from .tables import lectures, marks, people
 
-CAME = (Status.PRESENT, Status.LATE, Status.LEFT_EARLY)
+Connection: TypeAlias = AsyncConnection
+"""For those who ask several things of one moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,26 +26,6 @@ class Named:
 
     mark: Mark
     name: str
-
-
-def day_status() -> ColumnElement[int]:
-    """What one person's marks of one day amount to, as an index of DAY.
-
-    Who came to any lecture was present that day. Otherwise the day is open while a lecture is; absent when a lecture
-    was missed for certain; then excused; and not observed when no camera could say.
-    """
-    rank = case(
-        (marks.c.status.in_(CAME), 4),
-        (marks.c.status == Status.OPEN, 3),
-        (marks.c.status == Status.ABSENT, 2),
-        (marks.c.status == Status.EXCUSED, 1),
-        else_=0,
-    )
-    return func.max(rank)
-
-
-DAY = (Status.NOT_OBSERVED, Status.EXCUSED, Status.ABSENT, Status.OPEN, Status.PRESENT)
-"""What a day may amount to for one person, in rising order of what prevails."""
 
 
 async def tallies(connection: AsyncConnection, date: str) -> dict[str, dict[Status, int]]:
@@ -58,28 +41,12 @@ async def tallies(connection: AsyncConnection, date: str) -> dict[str, dict[Stat
     return found
 
 
-async def days(connection: AsyncConnection, first: date_type, last: date_type) -> dict[str, dict[Status, int]]:
-    """How many people were present, absent and so on, on each local date from `first` to `last` that has marks."""
-    status = day_status().label("status")
-    each = (
-        select(marks.c.date, status)
-        .where(marks.c.date.between(first.isoformat(), last.isoformat()))
-        .group_by(marks.c.date, marks.c.person)
-        .subquery()
-    )
-    query = select(each.c.date, each.c.status, func.count()).group_by(each.c.date, each.c.status)
-    found: dict[str, dict[Status, int]] = {}
-    for date, rank, count in await connection.execute(query):
-        found.setdefault(date, {})[DAY[rank]] = count
-    return found
-
-
 async def held(connection: AsyncConnection, first: date_type, last: date_type) -> dict[str, int]:
     """How many lectures have marks on each local date from `first` to `last`."""
     query = (
-        select(marks.c.date, func.count(distinct(marks.c.lecture)))
-        .where(marks.c.date.between(first.isoformat(), last.isoformat()))
-        .group_by(marks.c.date)
+        select(lectures.c.date, func.count())
+        .where(lectures.c.date.between(first.isoformat(), last.isoformat()))
+        .group_by(lectures.c.date)
     )
     return {row[0]: row[1] for row in await connection.execute(query)}
 
@@ -141,7 +108,7 @@ async def arrivals(
 async def days_of(connection: AsyncConnection, person: str) -> dict[str, Status]:
     """What each local date that has marks of the person amounts to, in order."""
     query = (
-        select(marks.c.date, day_status()).where(marks.c.person == person).group_by(marks.c.date).order_by(marks.c.date)
+        select(marks.c.date, day_rank()).where(marks.c.person == person).group_by(marks.c.date).order_by(marks.c.date)
     )
     return {date: DAY[rank] for date, rank in await connection.execute(query)}
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Select, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from . import gallery, objections, school
+from . import daily, gallery, objections, school
 from .dialects import insert
 from .tables import people
 
@@ -68,6 +68,7 @@ async def remove(connection: AsyncConnection, person: str) -> bool:
 
     Crops are not here: remove them first. Says whether there was such a person.
     """
+    await daily.without(connection, person)
     gone = await connection.execute(delete(people).where(people.c.id == person))
     await gallery.bump(connection)
     if gone.rowcount:

@@ -239,6 +239,29 @@ marks = Table(
 )
 """Derived from sightings, coverage and the timetable."""
 
+lectures = Table(
+    "lectures",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("date", String(10), nullable=False, index=True),
+    Column("start", UtcDateTime),
+    Column("end", UtcDateTime),
+    Column("name", String, nullable=False),
+    Column("class_name", String, nullable=False),
+    Column("room", String, nullable=False),
+)
+"""Those that have marks, so that they keep their names when the timetable changes. `start` and `end` are NULL, and the
+names empty, for lectures of before this table."""
+
+daily = Table(
+    "daily",
+    metadata,
+    Column("date", String(10), primary_key=True),
+    Column("status", String, primary_key=True),
+    Column("people", Integer, nullable=False),
+)
+"""How many people's marks of a date amount to each status: a month of a large school is too many marks to count."""
+
 outbox = Table(
     "outbox",
     metadata,

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TypeAlias
 
-from hub.db import overview
+from hub.db import daily, overview
 
-from .lectures import LectureTally, lectures_of
+from .lectures import LectureTally, lectures_on
 from .tally import Tally
 from .view import View
 
@@ -19,7 +19,7 @@ PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class DayRow:
-    """`people` counts each person once, by what the day amounts to (`hub.db.overview.day_status`)."""
+    """`people` counts each person once, by what the day amounts to (`hub.db.daily.DAY`)."""
 
     date: date
     lectures: int
@@ -62,12 +62,12 @@ async def month(view: View, first: date | None = None) -> Month:
             first = _date(latest) or view.today
         first = first.replace(day=1)
         last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
-        people = await overview.days(connection, first, last)
+        people = await daily.between(connection, first, last)
         held = await overview.held(connection, first, last)
         previous, _ = await overview.neighbours(connection, first.isoformat())
         _, following = await overview.neighbours(connection, last.isoformat())
     rows = tuple(
-        DayRow(date.fromisoformat(day), held[day], Tally.of(people[day])) for day in sorted(people, reverse=True)
+        DayRow(date.fromisoformat(day), held.get(day, 0), Tally.of(people[day])) for day in sorted(people, reverse=True)
     )
     return Month(first, rows, _month(previous), _month(following))
 
@@ -75,10 +75,9 @@ async def month(view: View, first: date | None = None) -> Month:
 async def day(view: View, chosen: date, page: int = 1) -> Day:
     """`page` counts from 1; one past the end is the last."""
     async with view.database.read() as connection:
-        tallies = await overview.tallies(connection, chosen.isoformat())
-        people = await overview.days(connection, chosen, chosen)
+        lectures = await lectures_on(view, connection, chosen)
+        people = await daily.between(connection, chosen, chosen)
         previous, following = await overview.neighbours(connection, chosen.isoformat())
-    lectures = lectures_of(view, chosen, tallies)
     pages = max(1, -(-len(lectures) // PAGE))
     page = min(max(page, 1), pages)
     return Day(

@@ -11,7 +11,7 @@ from hub.db import overview, overview_evidence
 from hub.db.overview import Named
 from hub.db.overview_evidence import Observed
 
-from .lectures import LectureTally, date_of, lecture_of
+from .lectures import LectureTally, date_of, lecture_called
 from .order import natural
 from .timeline import Timeline, timeline
 from .view import View
@@ -27,7 +27,7 @@ ORDER = tuple(Status)
 class LectureRegister:
     """Page `page` of `pages` of the marks, by status and name; only those of status `only` where that is given.
 
-    `timeline` is None before the start, without cameras, and for a lecture no longer in the timetable.
+    `timeline` is None before the start and without cameras.
     """
 
     lecture: LectureTally
@@ -71,10 +71,10 @@ async def lecture_register(
         counts: dict[Status, int] = {}
         for named in roll:
             counts[named.mark.status] = counts.get(named.mark.status, 0) + 1
-        lecture = lecture_of(view, lecture_id, counts)
+        lecture = await lecture_called(view, connection, lecture_id, counts)
         if lecture is None:
             return None
-        cameras = view.cameras_in(lecture.room) if lecture.planned else []
+        cameras = view.cameras_in(lecture.room)
         signals = await overview_evidence.signals(connection, cameras, *_reach(view, lecture))
     shown = [named for named in roll if only in (None, named.mark.status)]
     shown.sort(key=lambda named: (ORDER.index(named.mark.status), natural(named.name), named.mark.person))
@@ -90,10 +90,10 @@ async def evidence(view: View, lecture_id: str, person: str) -> Evidence | None:
         named = await overview.one(connection, lecture_id, person)
         if named is None:
             return None
-        lecture = lecture_of(view, lecture_id, {named.mark.status: 1})
+        lecture = await lecture_called(view, connection, lecture_id, {named.mark.status: 1})
         if lecture is None:
             return None
-        cameras = view.cameras_in(lecture.room) if lecture.planned else list(named.mark.cameras)
+        cameras = view.cameras_in(lecture.room) or list(named.mark.cameras)
         signals = await overview_evidence.signals(connection, cameras, *_reach(view, lecture))
         early = lecture.start - view.settings.rules.early
         end = lecture.end or max(named.mark.last or early, early)

@@ -10,7 +10,7 @@ from hub.attendance.records import Mark, Status
 from hub.db import overview, overview_evidence, overview_people, people
 from hub.db.overview_evidence import Seen
 
-from .lectures import LectureTally, lecture_of
+from .lectures import LectureTally, lectures_called
 from .tally import percentage
 from .view import View
 
@@ -20,7 +20,7 @@ MARKS = 12
 
 @dataclass(frozen=True, slots=True)
 class LectureMark:
-    """`lecture` is None where an id tells nothing; its tally is empty."""
+    """`lecture` is None where an id tells nothing; its tally is of this mark."""
 
     mark: Mark
     lecture: LectureTally | None
@@ -62,6 +62,7 @@ async def person_page(view: View, person_id: str) -> PersonPage | None:
         by_camera = await overview_people.recognisable(connection, [person_id], view.now)
         days = await overview.days_of(connection, person_id)
         marks = await overview.latest_of(connection, person_id, MARKS)
+        lectures = await lectures_called(view, connection, {mark.lecture: {mark.status: 1} for mark in marks})
     present = sum(status is Status.PRESENT for status in days.values())
     absent = sum(status is Status.ABSENT for status in days.values())
     return PersonPage(
@@ -76,5 +77,5 @@ async def person_page(view: View, person_id: str) -> PersonPage | None:
         percentage=percentage(present, absent),
         seen_by=seen_by,
         days=tuple((date.fromisoformat(day), status) for day, status in days.items()),
-        marks=tuple(LectureMark(mark, lecture_of(view, mark.lecture, {mark.status: 1})) for mark in marks),
+        marks=tuple(LectureMark(mark, lectures.get(mark.lecture)) for mark in marks),
     )

@@ -35,6 +35,11 @@ class Tally:
         return self.present + self.late + self.left_early
 
     @property
+    def silent(self) -> bool:
+        """There are marks, and in none of them could a camera say anything."""
+        return 0 < self.total == self.not_observed
+
+    @property
     def total(self) -> int:
         return sum(self[status] for status in Status)
 

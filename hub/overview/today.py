@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from hub.db import overview, overview_people
 from hub.db.overview import Named
 
-from .lectures import LectureTally, Phase, lectures_of
+from .lectures import LectureTally, Phase, lectures_on, planned_on
 from .view import View
 
 ARRIVALS = 8
@@ -27,12 +27,16 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """`upcoming` is soonest first, `over` latest first; `next` is the next lecture of another day, if none is left."""
+    """`upcoming` is soonest first, `over` latest first; `next` is the next lecture of another day, if none is left.
+
+    `silent` counts those that are over of which no camera could say anything; they are not in `over`.
+    """
 
     date: date
     running: tuple[Running, ...]
     upcoming: tuple[LectureTally, ...]
     over: tuple[LectureTally, ...]
+    silent: int
     next: LectureTally | None
     any_people: bool
     any_timetable: bool
@@ -41,14 +45,11 @@ class Today:
 async def today(view: View) -> Today:
     day = view.today
     async with view.database.read() as connection:
-        tallies = await overview.tallies(connection, day.isoformat())
-        lectures = lectures_of(view, day, tallies)
-        # A lecture that began yesterday may run past midnight.
-        before = [one for one in lectures_of(view, day - timedelta(days=1), {}) if one.phase is Phase.RUNNING]
-        if before:
-            counts = await overview.tallies(connection, before[0].date.isoformat())
-            known = {one.id: one for one in lectures_of(view, before[0].date, counts)}
-            lectures = [*(known[one.id] for one in before), *lectures]
+        lectures = await lectures_on(view, connection, day)
+        yesterday = day - timedelta(days=1)
+        if any(one.phase is Phase.RUNNING for one in planned_on(view, yesterday)):  # it may run past midnight
+            before = await lectures_on(view, connection, yesterday)
+            lectures = [*(one for one in before if one.phase is Phase.RUNNING), *lectures]
         runs = [one for one in lectures if one.phase is Phase.RUNNING]
         arrived: dict[str, list[Named]] = {}
         for date_ in sorted({one.date for one in runs}):
@@ -57,11 +58,13 @@ async def today(view: View) -> Today:
         any_people = await overview_people.anybody(connection)
     upcoming = tuple(one for one in lectures if one.phase is Phase.UPCOMING)
     over = [one for one in lectures if one.phase is Phase.OVER]
+    told = [one for one in over if not one.tally.silent]
     return Today(
         date=day,
         running=tuple(Running(one, tuple(arrived.get(one.id, ()))) for one in runs),
         upcoming=upcoming,
-        over=tuple(sorted(over, key=lambda one: one.end or one.start, reverse=True)),
+        over=tuple(sorted(told, key=lambda one: one.end or one.start, reverse=True)),
+        silent=len(over) - len(told),
         next=None if runs or upcoming else _next(view),
         any_people=any_people,
         any_timetable=bool(view.settings.timetable),
@@ -70,4 +73,4 @@ async def today(view: View) -> Today:
 
 def _next(view: View) -> LectureTally | None:
     days = (view.today + timedelta(days=ahead) for ahead in range(1, LOOK_AHEAD + 1))
-    return next((lectures[0] for day in days if (lectures := lectures_of(view, day, {}))), None)
+    return next((lectures[0] for day in days if (lectures := planned_on(view, day))), None)

@@ -10,10 +10,10 @@ from typing import Annotated
 from aiohttp import web
 
 from hub.attendance.records import Status
-from hub.db import listing, overview
+from hub.db import daily, listing, overview
 from hub.db.listing import Row
 from hub.overview import attendance
-from hub.overview.lectures import LectureTally, date_of, lecture_of, lectures_of
+from hub.overview.lectures import LectureTally, date_of, lecture_called, lectures_on
 from hub.overview.tally import Tally
 from hub.web.problems import Problem
 
@@ -67,7 +67,7 @@ async def days(request: web.Request, query: DaysQuery) -> Days:
     if not 0 <= (last - first).days < LONGEST:
         raise Problem(400, f"from {first} to {last} are not 1 to {LONGEST} days", hint="ask for less at once")
     async with view.database.read() as connection:
-        people = await overview.days(connection, first, last)
+        people = await daily.between(connection, first, last)
         held = await overview.held(connection, first, last)
     return Days(
         tuple(
@@ -88,8 +88,8 @@ async def lectures(request: web.Request, query: LecturesQuery) -> Lectures:
     view = view_of(request)
     date = query.date or view.today
     async with view.database.read() as connection:
-        tallies = await overview.tallies(connection, date.isoformat())
-    return Lectures(tuple(_lecture(one) for one in lectures_of(view, date, tallies)))
+        held = await lectures_on(view, connection, date)
+    return Lectures(tuple(_lecture(one) for one in held))
 
 
 async def lecture(request: web.Request, lecture: str) -> records.Lecture:
@@ -100,7 +100,7 @@ async def lecture(request: web.Request, lecture: str) -> records.Lecture:
     if date is not None and EARLIEST <= date <= LATEST:
         async with view.database.read() as connection:
             tallies = await overview.tallies(connection, date.isoformat())
-        found = lecture_of(view, lecture, tallies.get(lecture, {}))
+            found = await lecture_called(view, connection, lecture, tallies.get(lecture, {}))
     if found is None:
         raise Problem(404, "there is no such lecture", hint="/api/v1/lectures lists a day's")
     return _lecture(found)

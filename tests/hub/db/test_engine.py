@@ -189,20 +189,21 @@ async def test_somebody_elses_database_is_refused(tmp_path: Path) -> None:
 async def test_a_newer_schema_is_refused_by_name(tmp_path: Path, read_only: bool) -> None:
     async with open_database(url_of(tmp_path)) as database, database.write() as connection:
         await connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0742'")
-    with pytest.raises(DatabaseTooNew, match="at schema 0742, newer than the 0001 this FRAS knows; install the newer"):
+    with pytest.raises(DatabaseTooNew, match=f"at schema 0742, newer than the {schema.HEAD} this FRAS knows"):
         async with open_database(url_of(tmp_path), read_only=read_only):
             pass
 
 
-NEXT = """
+HEAD, AFTER = schema.HEAD, f"{int(schema.HEAD) + 1:04}"
+NEXT = f"""
 import sqlalchemy as sa
 from alembic import op
-revision = "0002"
-down_revision = "0001"
+revision = "{AFTER}"
+down_revision = "{HEAD}"
 def upgrade():
     with op.batch_alter_table("people", recreate="always") as people:
         people.add_column(sa.Column("house", sa.String()))
-    {then}
+    {{then}}
 """
 
 
@@ -212,7 +213,7 @@ def next_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     migrations = tmp_path / "migrations"
     shutil.copytree(schema.MIGRATIONS, migrations, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(schema, "MIGRATIONS", migrations)
-    return migrations / "versions" / "r0002.py"
+    return migrations / "versions" / f"r{AFTER}.py"
 
 
 async def fill(folder: Path) -> None:
@@ -230,8 +231,8 @@ async def test_an_older_schema_is_migrated_after_a_copy(
     await fill(tmp_path)
     (tmp_path / "fras.db.before-0000").touch()
     next_release.write_text(NEXT.format(then=""))
-    monkeypatch.setattr(schema, "HEAD", "0002")
-    with pytest.raises(DatabaseError, match="is at schema 0001, this FRAS needs 0002; run fras run once"):
+    monkeypatch.setattr(schema, "HEAD", AFTER)
+    with pytest.raises(DatabaseError, match=f"is at schema {HEAD}, this FRAS needs {AFTER}; run fras run once"):
         async with open_database(url_of(tmp_path), read_only=True):
             pass
     async with open_database(url_of(tmp_path)) as database, database.read() as connection:
@@ -241,7 +242,7 @@ async def test_an_older_schema_is_migrated_after_a_copy(
     (copy,) = tmp_path.glob("fras.db.before-*")
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     with closing(sqlite3.connect(copy)) as old:
-        assert old.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+        assert old.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)]
         assert old.execute("SELECT name FROM people").fetchall() == [("Ada",)]
 
 
@@ -251,7 +252,7 @@ async def test_a_migration_that_fails_leaves_the_old_schema(
     await fill(tmp_path)
     next_release.write_text(NEXT.format(then="op.execute('DELETE FROM people')"))
     with monkeypatch.context() as newer:
-        newer.setattr(schema, "HEAD", "0002")
+        newer.setattr(schema, "HEAD", AFTER)
         with pytest.raises(DatabaseError, match="would break references of its table consent_events"):
             async with open_database(url_of(tmp_path)):
                 pass

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.attendance.records import Mark, Status
-from hub.db import attendance, overview, people
+from hub.db import attendance, daily, overview, people
 from hub.db.engine import open_database
 from hub.db.people import Person
 from hub.overview.tally import Tally, percentage
@@ -44,7 +44,7 @@ async def test_a_day_counts_everybody_once(tmp_path_factory, school: dict[str, l
             await people.add(connection, *(Person(who, who) for who in school))
             await attendance.replace_day(connection, DAY, [], marks)
         async with database.read() as connection:
-            days = await overview.days(connection, MONDAY, MONDAY)
+            days = await daily.between(connection, MONDAY, MONDAY)
             lectures = await overview.tallies(connection, DAY)
             of_each = {who: await overview.days_of(connection, who) for who in school}
     assert days.get(DAY, {}) == Counter(amounts_to(said) for said in school.values())

@@ -46,6 +46,17 @@ async def test_today_shows_what_runs_then_what_comes_then_what_was(panel: Panel,
     assert order == sorted(order)
 
 
+async def test_lectures_that_no_camera_watched_do_not_clutter_today(panel: Panel, browser: Browser) -> None:
+    await taught(panel)
+    panel.clock.moment = at("11:00")
+    await panel.draw()
+    page = await browser.open("/")
+    assert "Also 1 lecture of which no camera could say anything" in page.main
+    assert "Mathematics 10A" in page.main
+    assert "Art 10B" not in page.main
+    assert "The whole day: 3 lectures" in page.main
+
+
 async def test_today_counts_every_status_and_opens_the_register(panel: Panel, browser: Browser) -> None:
     await taught(panel)
     panel.clock.moment = at("09:40")
@@ -123,7 +134,7 @@ async def test_percentage_of_nothing_is_a_dash(panel: Panel, browser: Browser) -
     await panel.watched("back-101", at("08:45"), at("10:55"))
     panel.clock.moment = at("18:00")
     await panel.draw()
-    assert "Attendance 0 % of 1 decided days" in (await browser.open("/people/ada")).main
+    assert "Attendance 0 % of 1 decided day " in (await browser.open("/people/ada")).main
 
 
 async def test_a_person_was_last_seen_where_and_most_often_by_whom(panel: Panel, browser: Browser) -> None:
@@ -208,7 +219,7 @@ async def test_a_mark_opens_what_it_rests_on(panel: Panel, browser: Browser) -> 
     page = await browser.open(link)
     assert "Late 19 min Seen once from 09:19 at door-101, best score 0.72." in page.main
     assert "Score 0.72 Threshold 0.56 Ahead of the next person by 0.21" in page.main
-    assert "Cameras door-101 Coverage 100 %, 80 % needed to call anybody absent" in page.main
+    assert "Cameras door-101 Coverage 100 % of the whole lecture; 80 % needed to call anybody absent" in page.main
     assert page.html.count('class="watched"') == 2, "a timeline of each of the room's cameras"
     assert page.html.count('class="tick"') == 1
     crop = re.search(r'<img src="(/crops/[^"]+)"', page.html)
@@ -250,11 +261,28 @@ async def test_a_lecture_of_five_thousand_comes_in_pages(panel: Panel, browser: 
     assert page.main.count("Pupil") == 200
 
 
-async def test_a_lecture_no_longer_in_the_timetable_is_still_there(panel: Panel, browser: Browser) -> None:
+async def test_a_lecture_no_longer_in_the_timetable_is_still_itself(panel: Panel, browser: Browser) -> None:
     await taught(panel)
     gone = lecture(panel, "Mathematics")
     panel.settings = replace(panel.settings, timetable=panel.settings.timetable[:1])
-    assert "(no longer in the timetable)" in (await browser.open("/days/2026-11-23")).main
+    day = await browser.open("/days/2026-11-23")
+    assert "Mathematics (no longer in the timetable)" in day.main
+    assert day.main.index("Mathematics") < day.main.index("Physics")
+    page = await browser.open(f"/lectures/{gone}")
+    assert "09:00–09:50 Mathematics (no longer in the timetable) 10A · room 101" in page.main
+    assert "Bob 19 min" in page.main
+    assert "The cameras watched 100 %" in page.main
+    assert "Mathematics" in (await browser.open(f"/lectures/{gone}/people/bob")).main
+    assert "Mathematics (no longer in the timetable) Late" in (await browser.open("/people/bob")).main
+
+
+async def test_a_lecture_of_before_lectures_were_kept_goes_by_its_id(panel: Panel, browser: Browser) -> None:
+    await taught(panel)
+    gone = lecture(panel, "Mathematics")
+    panel.settings = replace(panel.settings, timetable=panel.settings.timetable[:1])
+    async with panel.database.write() as connection:
+        await connection.exec_driver_sql("UPDATE lectures SET start = NULL, name = ''")
+    assert "09:00 101 10a (no longer in the timetable)" in (await browser.open("/days/2026-11-23")).main
     page = await browser.open(f"/lectures/{gone}")
     assert (page.status, "Bob 19 min" in page.main) == (200, True)
     assert (await browser.open(f"/lectures/{gone}/people/bob")).status == 200
