@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     Behave = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -67,14 +68,17 @@ class RtspServer:
 
 
 @contextmanager
-def serving(*, port: int = 0, login: str = "", scheme: str = "digest") -> Iterator[RtspServer]:
-    """A server; `login` is `user:password` of those who may look, asked for by "basic" or "digest"."""
+def serving(*, port: int = 0, login: str = "", scheme: str = "digest", live: str = "h264") -> Iterator[RtspServer]:
+    """A server; `login` is `user:password` of those who may look, asked for by "basic" or "digest".
+
+    `live` is what there is at /live, as in `mjpeg?size=160x120`.
+    """
     import pytest
 
     if subprocess.run([PYTHON, __file__, "try"], check=False, capture_output=True).returncode:
         pytest.skip("no GStreamer RTSP server: install the packages of requirements/apt.txt (scripts/services)")
     process = subprocess.Popen(
-        [PYTHON, __file__, str(port), login, scheme],
+        [PYTHON, __file__, str(port), login, scheme, live],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     try:
@@ -89,7 +93,7 @@ def serving(*, port: int = 0, login: str = "", scheme: str = "digest") -> Iterat
 
 
 @asynccontextmanager
-async def misbehaving(behave: Behave) -> AsyncIterator[int]:
+async def misbehaving(behave: Behave, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """The port of a server that treats each connection so."""
     tasks: set[asyncio.Task[Any]] = set()
 
@@ -106,7 +110,7 @@ async def misbehaving(behave: Behave) -> AsyncIterator[int]:
             tasks.discard(task)
             writer.transport.abort()
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
@@ -117,7 +121,8 @@ async def misbehaving(behave: Behave) -> AsyncIterator[int]:
 
 
 async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await asyncio.Event().wait()
+    """Says nothing until the other side gives up."""
+    await reader.read()
 
 
 async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -146,20 +151,9 @@ def answering(status: str) -> Behave:
     return answer
 
 
-def garbage_after(count: int, port: int) -> Behave:
-    """Passes on what the real server at `port` says, up to so many bytes; then garbage."""
-    return _through(count, port, garbage)
+def faulty_after(count: int, port: int, then: Behave) -> Behave:
+    """Passes on what the real server at `port` says, so many bytes of it; then misbehaves."""
 
-
-def silent_after(count: int, port: int) -> Behave:
-    return _through(count, port, hang)
-
-
-def dripping_after(count: int, port: int) -> Behave:
-    return _through(count, port, drip)
-
-
-def _through(count: int, port: int, then: Behave) -> Behave:
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         behind, before = await asyncio.open_connection("127.0.0.1", port)
         asking = asyncio.create_task(_copy(reader, before))
@@ -212,7 +206,7 @@ def launch(path: str, query: dict[str, str]) -> str:
     )
 
 
-def main(port: str, login: str, scheme: str) -> None:
+def main(port: str, login: str, scheme: str, live: str) -> None:
     import threading
     from urllib.parse import parse_qsl
 
@@ -230,7 +224,10 @@ def main(port: str, login: str, scheme: str) -> None:
 
     class Factory(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc]
         def do_create_element(self, url: Any) -> Any:
-            element = Gst.parse_launch(launch(url.abspath.strip("/"), dict(parse_qsl(url.query or ""))))
+            path, query = url.abspath.strip("/"), url.query
+            if path == "live":
+                path, _, query = live.partition("?")
+            element = Gst.parse_launch(launch(path, dict(parse_qsl(query or ""))))
             if element.get_by_name("size"):
                 made.append(element.get_by_name("size"))
             return element
@@ -238,7 +235,7 @@ def main(port: str, login: str, scheme: str) -> None:
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
     server.set_service(port)
-    for path in (*CODECS, "sound"):
+    for path in (*CODECS, "sound", "live"):
         factory = Factory()
         if login:
             permissions = GstRtspServer.RTSPPermissions()
@@ -286,4 +283,4 @@ def main(port: str, login: str, scheme: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*[*sys.argv[1:], "", ""][:3])
+    main(*[*sys.argv[1:], "", "", ""][:4])

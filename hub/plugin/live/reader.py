@@ -16,6 +16,8 @@ from ..errors import NotReady, PluginError
 
 LONGEST_CHAIN: Final = 64_000_000
 """Bytes between two key frames that are worth keeping; 20 s of 25 Mbit/s."""
+LAST_MOMENT: Final = 0.5
+"""Seconds that a thread gets to end when it is told to."""
 HANGING: Final = 4
 """Threads of earlier connections that may not have ended when the next begins: they do so at their own timeouts."""
 
@@ -86,10 +88,14 @@ class Reader:
             self._open = self._explain = _forgotten
             self._tell()
 
-    def close(self) -> None:
-        """The thread ends at the next packet, or when its own timeout strikes."""
+    async def close(self) -> None:
+        """The thread ends at the next packet, or when its own timeout strikes; that is not waited for."""
         self._closed = True
         self.chain = deque()
+        self._news.clear()
+        self._asked = True
+        if self.error is None:
+            await self.news(LAST_MOMENT)
 
     def listen(self) -> None:
         """From now on `news` will know of a change. Raises what ended the reading."""
@@ -163,4 +169,4 @@ async def reading(name: str, open_container: Open, explain: Explain, clock: Cloc
     try:
         yield reader
     finally:
-        reader.close()
+        await reader.close()

@@ -45,9 +45,11 @@ async def opened(config: Config, context: PluginContext) -> SnapshotCamera:
 async def probe(config: Config, context: PluginContext) -> str:
     at = door(config, context)
     image = await at.fetch()
-    if image is None:
-        raise NotReady(f"{at.where.shown} says that a picture it never sent has not changed")
-    await context.run_blocking(jpeg_shot, context.clock.now(), image)
+    assert image is not None, "nothing was fetched before that it could be the same as"
+    try:
+        await context.run_blocking(jpeg_shot, context.clock.now(), image)
+    except Unreadable as problem:
+        raise _damaged(at, problem.reason) from None
     return f"{at.where.shown}: JPEG of {len(image) / 1000:.0f} kB"
 
 
@@ -64,4 +66,8 @@ async def newest(at: Door, context: PluginContext, config: Config, last: Shot | 
             reason = problem.reason
             at.forget()
             await context.clock.sleep(config["every"].total_seconds())
-    raise NotReady(f"what {at.where.shown} sends {reason}", hint="look at this address in a browser")
+    raise _damaged(at, reason)
+
+
+def _damaged(at: Door, reason: str) -> NotReady:
+    return NotReady(f"{at.where.shown} sends a picture that {reason}", hint="look at this address in a browser")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import ssl
+from base64 import b64encode
 from typing import Final
 
 import aiohttp
@@ -35,7 +36,8 @@ class Door:
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._largest = largest
         self._digest = aiohttp.DigestAuthMiddleware(where.user, where.password) if where.user else None
-        self._basic: aiohttp.BasicAuth | None = None
+        self._basic: dict[str, str] = {}
+        """The header of basic credentials, once the camera has asked for them."""
         self._known: dict[str, str] = {}
 
     def forget(self) -> None:
@@ -76,30 +78,30 @@ class Door:
         for _ in range(2):
             async with self._http.get(
                 URL(self.where.url),
-                auth=self._basic,
                 middlewares=() if self._digest is None or self._basic else (self._digest,),
-                headers=self._known,
+                headers={**self._known, **self._basic},
                 ssl=self._trust,
                 timeout=self._timeout,
                 allow_redirects=False,
             ) as response:
                 challenge = response.headers.get("WWW-Authenticate", "").lower()
                 if response.status == 401 and self._digest and not self._basic and challenge.startswith("basic"):
-                    self._basic = aiohttp.BasicAuth(self.where.user, self.where.password, "utf-8")
+                    token = b64encode(f"{self.where.user}:{self.where.password}".encode()).decode()
+                    self._basic = {"Authorization": f"Basic {token}"}
                     continue
                 return await self._answer(response)
         raise AssertionError
 
     async def _answer(self, response: aiohttp.ClientResponse) -> bytes | None:
         place, status = self.where.shown, response.status
-        if status == 304:
+        if status == 304 and self._known:
             return None
         if status in (401, 403):
             given = "does not accept user and password" if self._digest else "asks for a user and a password"
             raise NeedsHuman(f"{place} {given}", hint="set `user` and `password` as in the camera's own settings")
         if status in (404, 410):
             raise NeedsHuman(f"{place} is not there", hint="look up the camera's snapshot address")
-        if 300 <= status < 400:
+        if status in (301, 302, 303, 307, 308):
             target = self._target(response)
             raise NeedsHuman(f"{place} points elsewhere: {target}", hint="write that address into hub.yaml")
         if status != 200:

@@ -49,7 +49,7 @@ def explain(error: Exception, device: str) -> PluginError:
     """What an error of opening or reading `device` means."""
     if isinstance(error, PluginError):
         return error
-    number = error.errno if isinstance(error, OSError) else None
+    number = getattr(error, "errno", None)  # not every error of FFmpeg's is an OSError
     if number in (errno.EACCES, errno.EPERM):
         return NeedsHuman(
             f"{device} may not be used by the hub's user",
@@ -66,7 +66,7 @@ def explain(error: Exception, device: str) -> PluginError:
             f"{device} is no camera, or does not offer the configured size and rate",
             hint=f"try without `size` and `rate`; {_present()}",
         )
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+    reason = getattr(error, "strerror", None) or type(error).__name__
     return NotReady(f"{device} failed: {reason}", hint="the hub tries again")
 
 
@@ -84,7 +84,7 @@ def open_device(device: str, size: str | None, rate: int | None, seconds: float)
     options = {key: value for key, value in wanted.items() if value}
     try:
         return av.open(device, "r", format="v4l2", options={**options, "input_format": "mjpeg"}, timeout=seconds)
-    except OSError as error:
+    except av.FFmpegError as error:
         if error.errno != errno.EINVAL:
             raise
     return av.open(device, "r", format="v4l2", options=options, timeout=seconds)  # whatever it has instead

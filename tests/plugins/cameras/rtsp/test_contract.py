@@ -1,4 +1,4 @@
-"""The rtsp camera keeps the contract of cameras, whatever codec it is sent."""
+"""The rtsp camera keeps the contract of cameras."""
 
 from __future__ import annotations
 
@@ -11,19 +11,10 @@ from hub.plugin.testing import CameraContract
 from tests.support.rtsp_server import RtspServer
 
 
-class RtspContract(CameraContract):
+class TestRtsp(CameraContract):
     module = "plugins.cameras.rtsp"
     repeatable = False
-    path: str
 
     @pytest.fixture
     def config(self, server: RtspServer) -> Mapping[str, Any]:
-        return {"url": server.url(self.path), "every": "100 ms"}
-
-
-class TestH264(RtspContract):
-    path = "/h264"
-
-
-class TestMjpeg(RtspContract):
-    path = "/mjpeg"
+        return {"url": server.url("/h264"), "every": "100 ms"}
