@@ -39,7 +39,7 @@ class BoardClock:
         )
 
     async def rest(self, seconds: float, wake: asyncio.Event | None = None) -> None:
-        if wake is None:
+        if wake is None or seconds <= 0:
             await asyncio.sleep(seconds)
             return
         try:

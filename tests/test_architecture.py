@@ -178,7 +178,7 @@ def test_node_and_hub_share_the_wire_only() -> None:
         (("sqlalchemy", "sqlite3", "aiosqlite", "asyncpg", "alembic"), "hub.db"),
         (("aiohttp.web",), ("hub.web", "hub.nodes.listener", "hub.nodes.link")),
         (("aiohttp_jinja2", "jinja2"), "hub.web"),
-        (("yaml",), ("config", "plugins")),
+        (("yaml",), ("config", "plugins", "node.settings")),
         (("typer", "click", "rich"), ("hub.cli", "hub.__main__", "node")),
         (("pluggy",), ("hub.plugin", "hub.runtime")),
         (("pytest", "hypothesis"), TESTING),

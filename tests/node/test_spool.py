@@ -129,7 +129,7 @@ def test_a_full_spool_gives_up_the_oldest_pictures_without_movement_first(folder
     frames = [entry.number for entry in drained(spool) if entry.kind is Kind.FRAME]
     assert [number for number in frames if number % 4 == 0] == list(range(4, 41, 4))
     still = [number for number in frames if number % 4]
-    assert still and min(still) > 20, "the oldest went"
+    assert min(still) > 20, "the oldest went"
     assert spool.report().bytes <= 20_000
     assert spool.report().dropped == {STILL: 40 - len(frames)}
     spool.close()
@@ -146,7 +146,7 @@ def test_a_lost_movement_withdraws_what_was_said_up_to_the_next_picture(folder: 
     spool.watched(moment(11))
     log = told(spool)
     assert log[0] == ("WATCHED", 1, 1), "what was said before the loss stands"
-    assert log[1][0] == "DROPPED" and log[1][1] == 2, log
+    assert log[1][:2] == ("DROPPED", 2)
     first_kept = log[1][2] + 1
     assert first_kept >= 5
     assert log[2:] == [("FRAME", n, n) for n in range(first_kept, 10)] + [("WATCHED", 10, 10)]

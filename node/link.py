@@ -1,0 +1,202 @@
+"""The node's one connection to its hub: made, kept, and made again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack
+from enum import Enum
+from typing import Any, Final
+
+import aiohttp
+from yarl import URL
+
+from node.board import has_network
+from node.clock import Clock, HubTime
+from node.discovery import announced
+from node.log import Log
+from node.pauses import Pauses
+from node.session import SILENCE, Board, Session
+from node.state import HubAddress, State
+from node.trust import PinnedKey
+from node.wire import LONGEST_TEXT, PATH, Close, Invitation
+
+logger = logging.getLogger("fras.node")
+
+CONNECT: Final = 20.0
+"""Seconds for name, TCP, TLS and WebSocket together."""
+LOST: Final = 3
+"""Failures in a row after which the hub is looked for elsewhere in the network."""
+INVITATION_US: Final = 15 * 60 * 1_000_000
+"""How long an invitation is tried; the hub's are good for ten minutes."""
+
+
+class Phase(Enum):
+    """How far the node has come, for its lights and `fras-node status`."""
+
+    UNPAIRED = "waiting for a code"
+    NO_NETWORK = "no network"
+    NO_HUB = "no answer from the hub"
+    REFUSED = "refused by the hub: it must be paired again"
+    UNCONFIRMED = "waiting to be confirmed in the panel"
+    CONNECTED = "connected"
+
+
+SAYS: Final = {
+    None: "The connection broke.",
+    Close.MALFORMED: "The hub found a message against the rules: one of the two has a fault, or is much older.",
+    Close.UNAUTHORISED: "The hub does not know this node: make an invitation and show it.",
+    Close.REVOKED: "An administrator has removed this node: make an invitation and show it.",
+    Close.REPLACED: "The hub has a newer connection of this node.",
+    Close.DUPLICATE: "Another board is connected in this node's name: a card was copied. Pair one of the two anew.",
+    Close.VERSION: "Node and hub have no version of the protocol in common: update the node.",
+    Close.TOO_FAST: "The hub takes fewer pictures than this node sends.",
+    Close.SILENT: "The hub was silent.",
+    Close.STOPPING: "The hub restarts.",
+}
+
+
+class Link:
+    """`phase` and `problem` (a sentence, or empty) say how it is; `changed` is called when one of them has changed."""
+
+    def __init__(
+        self,
+        state: State,
+        log: Log,
+        board: Board,
+        clock: Clock,
+        hub_time: HubTime,
+        changed: Callable[[], None] = lambda: None,
+        discover: Callable[[], Awaitable[list[tuple[str, int]]]] = announced,
+        pauses: Pauses | None = None,
+        silence: float = SILENCE,
+    ) -> None:
+        self.phase = Phase.UNPAIRED
+        self.problem = ""
+        self._state = state
+        self._log = log
+        self._board = board
+        self._clock = clock
+        self._hub_time = hub_time
+        self._changed = changed
+        self._discover = discover
+        self._pauses = pauses or Pauses()
+        self._silence = silence
+        self._invited = asyncio.Event()
+        self._invited_at = clock.now().mono
+        self._failures = 0
+        self._older = False
+        self._pause = 0.0
+
+    def invite(self, invitation: Invitation) -> None:
+        """Pairs with whoever made this invitation; whatever is connected is left for it. Raises OSError."""
+        self._state.invite(invitation)
+        self._invited_at = self._clock.now().mono
+        self._invited.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            self._invited.clear()
+            target = self._state.pairing or self._state.paired
+            if target is None:
+                self._become(Phase.UNPAIRED, self.problem)
+                await self._invited.wait()
+                continue
+            if not await self._unless_invited(self._attempt(target.hub)):
+                continue
+            await self._clock.rest(self._pause, self._invited)
+
+    async def _unless_invited(self, attempt: Coroutine[Any, Any, None]) -> bool:
+        """Whether it came to its own end."""
+        tasks = [asyncio.create_task(attempt), asyncio.create_task(self._invited.wait())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if tasks[0].done():
+                await tasks[0]
+            return tasks[0].done()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _attempt(self, hub: HubAddress) -> None:
+        """One connection, and what follows from its end."""
+        async with AsyncExitStack() as stack:
+            socket = await self._reach(stack, hub)
+            if socket is None:
+                self._pause = self._pauses.after(None)
+                self._give_up_invitation(self._clock.now().mono - self._invited_at > INVITATION_US)
+                return
+            self._failures = 0
+            older, self._older = self._older, False
+            parts = (self._state, self._log, self._board, self._clock, self._hub_time)
+            try:
+                code = await Session(socket, *parts, self._taken_in, older, self._silence).run()
+            except OSError as error:
+                self._become(Phase.NO_HUB, f"The card cannot be written: {error.strerror}.")
+                self._pause = self._pauses.after(Close.TOO_FAST)
+                return
+        self._ended(code, older)
+
+    def _ended(self, code: int | None, older: bool) -> None:
+        close = next((known for known in Close if known == code), None)
+        self._pause = self._pauses.after(code)
+        problem = SAYS.get(close, SAYS[None])
+        phase = Phase.NO_HUB
+        if close is Close.UNAUTHORISED and self._state.pairing is not None:
+            problem = "The hub does not take this invitation: it was used, or is too old. Make another one."
+            self._give_up_invitation(True)
+            self._pause = 0.0
+        elif close is Close.UNAUTHORISED and self._state.paired is not None:
+            phase = Phase.REFUSED
+            if self._state.paired.offered is not None and not older:
+                self._older, self._pause = True, 0.0
+        elif close is Close.REVOKED:
+            self._state.forget()
+            self._pause = 0.0
+        logger.info("%s", problem)
+        self._become(phase, problem)
+
+    def _give_up_invitation(self, condition: bool) -> None:
+        if condition and self._state.pairing is not None:
+            self._state.uninvite()
+
+    async def _reach(self, stack: AsyncExitStack, hub: HubAddress) -> aiohttp.ClientWebSocketResponse | None:
+        places = [(hub.host, hub.port)]
+        if self._failures >= LOST:
+            places += [place for place in await self._discover() if place not in places]
+        for host, port in places:
+            connector = aiohttp.TCPConnector(ssl=PinnedKey(hub.pins), limit=1)
+            session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None))
+            try:
+                async with asyncio.timeout(CONNECT):
+                    url = URL.build(scheme="wss", host=host, port=port, path=PATH)
+                    socket = await session.ws_connect(url, max_msg_size=LONGEST_TEXT + 1)
+            except (aiohttp.ClientError, OSError, ValueError) as error:
+                await session.close()
+                self._unreachable(f"{host}, port {port}", error)
+            else:
+                stack.push_async_callback(session.close)
+                return socket
+        self._failures += 1
+        return None
+
+    def _unreachable(self, place: str, error: Exception) -> None:
+        if isinstance(error, aiohttp.ServerFingerprintMismatch):
+            problem = f"At {place} answers somebody with another key than the hub's. Nothing was sent."
+        elif isinstance(error, aiohttp.WSServerHandshakeError):
+            problem = f"At {place} answers something that takes no nodes (status {error.status})."
+        else:
+            problem = f"There is no answer from {place}."
+        self._become(Phase.NO_HUB if has_network() else Phase.NO_NETWORK, problem)
+
+    def _become(self, phase: Phase, problem: str = "") -> None:
+        if (phase, problem) != (self.phase, self.problem):
+            self.phase, self.problem = phase, problem
+            self._changed()
+
+    def _taken_in(self, confirmed: bool) -> None:
+        self._pauses.worked()
+        self._become(Phase.CONNECTED if confirmed else Phase.UNCONFIRMED)

@@ -1,0 +1,149 @@
+"""Who the node is: which hub it trusts and by which keys, its name there, its credentials, its epoch."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from node import files
+from node.wire import Invitation, WireError
+from node.wire.shapes import build, dump, parse
+
+CREDENTIAL: Final = 32
+
+
+class StateError(Exception):
+    """The node does not know who it is; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class HubAddress:
+    """Where the hub was found last, and the SHA-256 of its present and its next public key."""
+
+    host: str
+    port: int
+    pin: bytes
+    backup: bytes
+
+    @property
+    def pins(self) -> frozenset[bytes]:
+        return frozenset((self.pin, self.backup))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """An invitation that was read and not yet answered, with the credential that was made for it."""
+
+    hub: HubAddress
+    token: bytes = field(repr=False)
+    credential: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """A hub that knows this node.
+
+    `before` is the spool's number before the first of `epoch`: what the hub is told is counted from there. `offered` is
+    a credential that was made on the hub's request and has not been used yet. `confirmed`: it has welcomed the node.
+    """
+
+    hub: HubAddress
+    node: str
+    epoch: int
+    before: int
+    credential: bytes = field(repr=False)
+    offered: bytes | None = field(default=None, repr=False)
+    confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    paired: Paired | None = None
+    pairing: Pairing | None = None
+    owner: HubAddress | None = None
+
+
+class State:
+    """The file of it: mode 0600, replaced whole and durably at each change; a change raises OSError if it cannot be."""
+
+    def __init__(self, file: Path) -> None:
+        """Raises StateError where the file is there and cannot be read."""
+        self._file = file
+        self._content = _read(file)
+
+    @property
+    def paired(self) -> Paired | None:
+        return self._content.paired
+
+    @property
+    def pairing(self) -> Pairing | None:
+        return self._content.pairing
+
+    def invite(self, invitation: Invitation) -> None:
+        """The node is to pair; until that has worked it is what it was."""
+        hub = HubAddress(invitation.host, invitation.port, invitation.pin, invitation.backup)
+        if (now := self.pairing) is not None and (now.hub, now.token) == (hub, invitation.token):
+            return  # shown twice: with another credential it would be a replay
+        self._save(replace(self._content, pairing=Pairing(hub, invitation.token, secrets.token_bytes(CREDENTIAL))))
+
+    def uninvite(self) -> None:
+        self._save(replace(self._content, pairing=None))
+
+    def accepted(self, node: str, epoch: int, before: int) -> None:
+        """The hub has answered the invitation: what the node was to others is forgotten."""
+        if (pairing := self.pairing) is None:
+            raise StateError("nobody was asked")
+        self._save(_Content(Paired(pairing.hub, node, epoch, before, pairing.credential), owner=pairing.hub))
+
+    @property
+    def moves_out(self) -> bool:
+        """Whether the hub of the invitation is another than the one that the pictures in the spool were taken for."""
+        owner, pairing = self._content.owner, self.pairing
+        return owner is not None and pairing is not None and not owner.pins & pairing.hub.pins
+
+    def moved(self, epoch: int, before: int) -> None:
+        self._change(epoch=epoch, before=before)
+
+    def confirmed(self) -> None:
+        if self.paired is not None and not self.paired.confirmed:
+            self._change(confirmed=True)
+
+    def offer(self) -> bytes:
+        """A new credential, to be used from the next connection on."""
+        fresh = secrets.token_bytes(CREDENTIAL)
+        self._change(offered=fresh)
+        return fresh
+
+    def used(self, credential: bytes) -> None:
+        """The hub took this credential: others are of no use any more."""
+        if self.paired is not None and (self.paired.offered is not None or credential != self.paired.credential):
+            self._change(credential=credential, offered=None)
+
+    def forget(self) -> None:
+        """The hub has removed the node."""
+        self._save(replace(self._content, paired=None))
+
+    def _change(self, **fields: object) -> None:
+        if self.paired is None:
+            raise StateError("the node is not paired")
+        self._save(replace(self._content, paired=replace(self.paired, **fields)))  # type: ignore[arg-type]
+
+    def _save(self, content: _Content) -> None:
+        files.replace(self._file, json.dumps(dump(content)).encode())
+        self._content = content
+
+
+def _read(file: Path) -> _Content:
+    try:
+        return build(_Content, parse(file.read_text("utf-8")), "the identity")
+    except FileNotFoundError:
+        return _Content()
+    except (OSError, UnicodeDecodeError, WireError) as error:
+        why = error.strerror if isinstance(error, OSError) else "its content is damaged"
+        raise StateError(f"{file} cannot be read: {why}") from None

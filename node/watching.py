@@ -1,0 +1,149 @@
+"""The loop of the camera: look, judge, keep; say that it watched; read codes; take snapshots."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Final
+
+from node.camera import Camera, CameraError, Look
+from node.clock import Clock
+from node.log import Log
+from node.orders import Orders
+from node.parts import CodeReader, Gate, Verdict
+from node.wire import Moment
+
+logger = logging.getLogger("fras.node")
+
+SLOWEST: Final = 30.0
+"""Seconds that a camera has for one look; a driver that hangs is closed and opened again."""
+RETRY: Final = 60.0
+UNSEEN_MARK: Final = 60.0
+"""Seconds between two `watched` while the hub is away."""
+
+
+class Watching:
+    """`orders` None: the node may not keep anything. `problem`: a sentence on what keeps the camera from working."""
+
+    def __init__(
+        self,
+        log: Log,
+        clock: Clock,
+        open_camera: Callable[[Orders], AbstractAsyncContextManager[Camera]],
+        make_gate: Callable[[Orders], Gate],
+        reader: CodeReader | None,
+        found: Callable[[str], None],
+        hub_now: Callable[[], int | None],
+    ) -> None:
+        self.orders: Orders | None = None
+        self.connected = False
+        self.reads_codes = False
+        self.problem = ""
+        self.captured = self.kept = 0
+        self._log = log
+        self._clock = clock
+        self._open = open_camera
+        self._make_gate = make_gate
+        self._reader = reader
+        self._found = found
+        self._hub_now = hub_now
+        self._wake = asyncio.Event()
+        self._asked: list[asyncio.Future[tuple[Moment, bytes]]] = []
+        self._marked: Moment | None = None
+
+    def look_again(self) -> None:
+        """Something has changed that the loop goes by."""
+        self._wake.set()
+
+    async def snapshot(self) -> tuple[Moment, bytes]:
+        """Raises CameraError."""
+        asked: asyncio.Future[tuple[Moment, bytes]] = asyncio.get_running_loop().create_future()
+        self._asked.append(asked)
+        self._wake.set()
+        try:
+            async with asyncio.timeout(SLOWEST):
+                return await asked
+        except TimeoutError:
+            raise CameraError(self.problem or "the camera took no picture") from None
+        finally:
+            if asked in self._asked:
+                self._asked.remove(asked)
+
+    async def run(self) -> None:
+        """Until cancelled. The camera is open only while it is needed."""
+        pause = 1.0
+        while True:
+            if not self._needed():
+                await self._rest(1.0)
+                continue
+            orders = self.orders
+            try:
+                async with self._open(orders or Orders()) as camera:
+                    gate = self._make_gate(orders or Orders())
+                    while self._needed() and self.orders is orders:
+                        started = self._clock.now().mono
+                        await self._look(camera, gate)
+                        self.problem, pause = "", 1.0
+                        took = (self._clock.now().mono - started) / 1e6
+                        await self._rest(max(0.0, (orders or Orders()).interval - took))
+            except CameraError as error:
+                self._fail(str(error))
+            except TimeoutError:
+                self._fail(f"The camera did not answer for {SLOWEST:.0f} s; it is opened again.")
+            else:
+                continue
+            await self._rest(pause)
+            pause = min(2 * pause, RETRY)
+
+    def _fail(self, problem: str) -> None:
+        if problem != self.problem:
+            logger.warning("%s", problem)
+        self.problem = problem
+
+    def _at_work(self) -> bool:
+        return self.orders is not None and self.orders.at_work(self._hub_now())
+
+    def _needed(self) -> bool:
+        return self._at_work() or bool(self._asked) or (self.reads_codes and self._reader is not None)
+
+    async def _rest(self, seconds: float) -> None:
+        if not self._asked:
+            await self._clock.rest(seconds, self._wake)
+        self._wake.clear()
+
+    async def _look(self, camera: Camera, gate: Gate) -> None:
+        jpeg = None
+        verdict = Verdict(keep=False, sees=False)
+        async with asyncio.timeout(SLOWEST), camera.look() as look:
+            self.captured += 1
+            if self._asked:
+                await self._answer(look)
+            if self.reads_codes and self._reader is not None:
+                for text in await asyncio.to_thread(self._reader.read, look.luma):
+                    self._found(text)
+            if self.orders is not None and self._at_work():
+                verdict = gate.judge(look.luma, look.at)
+                jpeg = await look.jpeg(self.orders.quality) if verdict.keep else None
+            at = look.at
+        if jpeg is not None:
+            await self._log.frame(at, jpeg, verdict.moved)
+            self.kept += 1
+        if verdict.sees and self._due(at):
+            self._marked = at
+            await self._log.watched(at, verdict.lens)
+
+    async def _answer(self, look: Look) -> None:
+        jpeg = await look.jpeg((self.orders or Orders()).quality)
+        asked, self._asked = self._asked, []
+        for one in asked:
+            if not one.done():
+                one.set_result((look.at, jpeg))
+
+    def _due(self, at: Moment) -> bool:
+        """Whether it is time to say again that the camera watched."""
+        watch = (self.orders or Orders()).watch
+        every = watch if self.connected else max(watch, UNSEEN_MARK)
+        last = self._marked
+        return last is None or last.boot != at.boot or at.mono - last.mono >= every * 1e6
