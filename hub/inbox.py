@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import uuid6
 
+from hub.attempts import Attempts
 from hub.db import ledger, observations, outbox
 from hub.db.calendar import academic_year
 from hub.db.engine import Database
@@ -121,8 +122,9 @@ async def open_inbox(
         def year(moment: datetime) -> str:
             return academic_year(moment.astimezone(time_zone).date(), first_month)
 
-        inbox = Inbox(database, spool, clock, threads, year)
+        inbox = Inbox(database, spool, clock, threads, year, Attempts(folder / "attempts"))
         await inbox.sweep()
+        inbox.count_attempts()
         writer = asyncio.create_task(inbox.write_down(), name="inbox")
         try:
             yield inbox
@@ -143,12 +145,14 @@ class Inbox:
         clock: Clock,
         threads: ThreadPoolExecutor,
         year: Callable[[datetime], str],
+        attempts: Attempts,
     ) -> None:
         self._database = database
         self._spool = spool
         self._clock = clock
         self._threads = threads
         self._year = year
+        self.attempts = attempts
         self._deliveries: list[_Delivery] = []
         self._beats: list[_Beat] = []
         self._delivered = asyncio.Event()
@@ -218,6 +222,7 @@ class Inbox:
                 await observations.add(connection, frames, faces, self._clock.now())
                 told = [_event(frames[verdict.frame_id], verdict) for verdict in verdicts if verdict.frame_id in frames]
                 await outbox.append(connection, "frame", *told)
+        self.attempts.forget(first)
         await self._in_thread(self._spool.remove, list(first))
         return frozenset(frames)
 
@@ -236,6 +241,10 @@ class Inbox:
             logger.error("%d frames were acknowledged, but their files are gone: rejected", len(lost))
             await self.conclude([Conclusion(frame, Outcome.REJECTED, reason="its file was lost") for frame in lost])
         self._arrive([frame for frame in waiting if frame.id in names])
+
+    def count_attempts(self) -> None:
+        """Finds out what was being recognised when the hub ended last; once, before anything is recognised."""
+        self.attempts.load([frame.id for frame in self._arrived])
 
     async def write_down(self) -> None:
         """Commits deliveries, all that have gathered since the last commit at once; ends after `close`."""

@@ -28,6 +28,14 @@ BATCH = 8
 """Frames in a batch."""
 ATTEMPTS = 3
 """Tries with a frame on its own before it is rejected, should the recogniser work otherwise."""
+SUSPECT = 2
+"""Ends of the hub while it recognised a frame, after which that frame is tried with nothing beside it."""
+DEADLY = 3
+"""Ends of the hub after which a frame is rejected."""
+SETTLED = 10.0
+"""Seconds after the start before suspects are tried: a hub that somebody kills again and again is not ended by them."""
+HELD_BACK = 600.0
+"""Seconds after which suspects are tried although other frames wait."""
 PAUSE = 2.0
 """Seconds to leave a recogniser or a storage alone that is not ready."""
 CROP_MARGIN = 0.15
@@ -74,6 +82,8 @@ class Pipeline:
         """Since the start; superseded frames do not count."""
         self._failures: Counter[str] = Counter()
         self._turns = [asyncio.Lock() for _ in range(WORKERS)]
+        self._suspects: asyncio.Queue[Pending] = asyncio.Queue()
+        self._started = clock.monotonic()
         self.waits_for: Exception | None = None
         """Why frames cannot be recognised now, None while they are."""
 
@@ -82,15 +92,21 @@ class Pipeline:
         async with asyncio.TaskGroup() as group:
             for number, turn in enumerate(self._turns):
                 group.create_task(self._work(turn), name=f"pipeline-{number}")
+            group.create_task(self._work_alone(), name="pipeline-alone")
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
         """No batch is under way while entered; frames wait. Judge, crops and storage may be exchanged then."""
+        async with self._alone():
+            yield
+            self._failures.clear()
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             for turn in self._turns:
                 await stack.enter_async_context(turn)
             yield
-            self._failures.clear()
 
     async def _work(self, turn: asyncio.Lock) -> None:
         while True:
@@ -98,12 +114,37 @@ class Pipeline:
             async with turn:
                 if superseded:
                     await self._conclude(superseded, [Conclusion(frame.id, Outcome.SUPERSEDED) for frame in superseded])
-                if frames:
+                if frames := [frame for frame in frames if not await self._suspected(frame)]:
                     await self._recognise(frames)
+
+    async def _suspected(self, frame: Pending) -> bool:
+        """Sets aside a frame that may have ended the hub, and rejects one that has."""
+        deaths = self._inbox.attempts.deaths(frame.id)
+        if deaths >= DEADLY:
+            logger.error("frame %s is rejected: the hub ended %d times while recognising it", frame.id, deaths)
+            reason = f"the hub ended {deaths} times while recognising it, the last time with nothing beside it"
+            await self._conclude([frame], [Conclusion(frame.id, Outcome.REJECTED, reason=reason)])
+        elif deaths >= SUSPECT:
+            logger.warning("frame %s is tried later and alone: the hub ended %d times beside it", frame.id, deaths)
+            self._suspects.put_nowait(frame)
+        return deaths >= SUSPECT
+
+    async def _work_alone(self) -> None:
+        """Tries suspects when nothing else waits: should one end the hub again, it ends nothing else."""
+        while True:
+            frame = await self._suspects.get()
+            since = self._clock.monotonic()
+            while self._clock.monotonic() < self._started + SETTLED or (
+                len(self._backlog) and self._clock.monotonic() < since + HELD_BACK
+            ):
+                await self._clock.sleep(1)
+            async with self._alone():
+                await self._recognise([frame])
 
     async def _recognise(self, frames: Sequence[Pending]) -> None:
         try:
-            await self._write_down(await self._look(frames))
+            with self._inbox.attempts.trying(frame.id for frame in frames):
+                await self._write_down(await self._look(frames))
         except (PluginError, Failure) as error:
             await self._wait(frames, error)
         except Exception as fault:  # of the recogniser or of FRAS: neither may stop the hub
