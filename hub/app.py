@@ -19,6 +19,8 @@ from hub.crops import Crops
 from hub.db import objections
 from hub.db import school as school_name
 from hub.db.engine import Database, open_database
+from hub.db.errors import DatabaseError
+from hub.db.nodes import Node
 from hub.enrolment import Enrolment
 from hub.failure import Failure
 from hub.lock import lock_data_folder
@@ -128,6 +130,17 @@ async def open_school(
         supervisor = await stack.enter_async_context(Supervisor(around, on_health=_Progress(report)))
         registers = Registers(database, settings.timetable, settings.rooms, settings.rules, zone, clock)
         yield School(paths, configured, settings, catalog, database, registers, supervisor, clock, entrances)
+
+
+async def known_nodes(paths: Paths, settings: Settings) -> list[Node]:
+    """The nodes that a school's SQLite database knows; none where there is none that can be read now."""
+    url = paths.database_url(settings.school.database)
+    if not url.startswith("sqlite:"):
+        return []
+    with suppress(DatabaseError):
+        async with open_database(url, read_only=True) as database:
+            return await Registry(database, SystemClock()).everyone()
+    return []
 
 
 @asynccontextmanager

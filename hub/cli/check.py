@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from config import Invalid, Problem, Severity, format_problems
-from hub.app import Paths
+from hub.app import Paths, known_nodes
 from hub.cli import console
 from hub.connecting import Tried, try_services
+from hub.db.nodes import NodeState
+from hub.nodes.cameras import clashes
 from hub.runtime.catalog import Catalog
 from hub.runtime.tasks import Abandoned
 from hub.settings import Settings, json_schema, read_settings
@@ -46,7 +48,9 @@ async def _check(where: Paths, connect: bool, json_lines: bool) -> int:
     catalog, settings = Catalog(), None
     try:
         settings = read_settings(where.config, catalog)
-        problems = settings.warnings
+        nodes = await known_nodes(where, settings)
+        rooms = {node.room for node in nodes if node.room is not None and node.state is NodeState.CONFIRMED}
+        problems = (*read_settings(where.config, catalog, watched=rooms).warnings, *clashes(settings, nodes))
     except Invalid as invalid:
         problems = invalid.problems
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]

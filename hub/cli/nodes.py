@@ -15,7 +15,7 @@ from hub.cli import console
 from hub.control import question
 from hub.db.nodes import Node
 from hub.failure import Failure
-from hub.nodes.cameras import invited_as
+from hub.nodes.cameras import confirmable, invited_as
 from hub.nodes.identity import open_identity, switch
 from hub.nodes.registry import Registry
 
@@ -263,7 +263,9 @@ async def _show(where: Paths, node: str, json_lines: bool) -> int:
 
 async def _confirm(where: Paths, node: str) -> int:
     async with open_school(where) as school:
-        found = await _registry(school).confirm(node)
+        registry = _registry(school)
+        confirmable(school.configured, await registry.one(node))
+        found = await registry.confirm(node)
     console.say(f"node {node} is camera {found.camera} from now on")
     return 0
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import voluptuous as vol
 
-from config import Place
+from config import Invalid, Place, Problem
 from hub.db.nodes import Node, NodeState
 from hub.failure import Failure
 from hub.settings import CameraPart, Platforms, Settings
@@ -19,13 +19,13 @@ NOWHERE: Final = Place("the database", 0)
 
 
 def with_nodes(settings: Settings, nodes: Iterable[Node], platforms: Platforms) -> Settings:
-    """The school's settings with the cameras of its confirmed nodes. Raises Failure for an id that both have."""
+    """The school's settings with the cameras of its confirmed nodes. Raises config.Invalid for an id that both have."""
     own = [node for node in nodes if node.state is NodeState.CONFIRMED and node.room is not None]
     if not own:
         return settings
     problems = clashes(settings, own)
     if problems:
-        raise Failure("; ".join(message for message, _ in problems), hint=problems[0][1])
+        raise Invalid(problems)
     platforms.load([PLATFORM])
     spec = platforms.spec("camera", PLATFORM)
     options = vol.Schema(dict(spec.config_schema))({})
@@ -33,18 +33,31 @@ def with_nodes(settings: Settings, nodes: Iterable[Node], platforms: Platforms) 
     return replace(settings, cameras=(*settings.cameras, *cameras))
 
 
-def clashes(settings: Settings, nodes: Iterable[Node]) -> list[tuple[str, str]]:
-    """What is wrong where hub.yaml has the camera of a node that was added without it, and what to do."""
-    named = {camera.id for camera in settings.cameras}
+def clashes(settings: Settings, nodes: Iterable[Node]) -> list[Problem]:
+    """Cameras of hub.yaml whose id a node has that was added without it."""
+    named = {camera.id: camera.place for camera in settings.cameras}
     return [
-        (
-            f"the camera id {node.camera} is in hub.yaml, and node {node.id} has it, too",
-            f"give the camera of hub.yaml another id, or remove the node (fras nodes remove {node.id}) and pair it as "
-            f"that camera: fras nodes add --camera {node.camera}",
+        Problem(
+            named[node.camera],
+            f"the camera id {node.camera!r} is that of node {node.id}, too, which was added without hub.yaml",
+            f"give this camera another id, or remove the node (fras nodes remove {node.id}) and pair it as this camera "
+            f"(fras nodes add --camera {node.camera})",
         )
         for node in nodes
         if node.state is not NodeState.REVOKED and node.room is not None and node.camera in named
     ]
+
+
+def confirmable(settings: Settings, node: Node) -> None:
+    """Raises Failure where hub.yaml stands against it."""
+    if problems := clashes(settings, [node]):
+        raise Failure(problems[0].message, hint=problems[0].hint)
+    parts = {part.id: part for part in settings.cameras}
+    if node.room is None and (node.camera not in parts or parts[node.camera].platform != PLATFORM):
+        raise Failure(
+            f"hub.yaml has no camera {node.camera} of the platform {PLATFORM} any more",
+            hint="put it back, or remove the node and invite it with a room",
+        )
 
 
 def invited_as(settings: Settings, nodes: Sequence[Node], room: str, camera: str) -> tuple[str, str | None]:

@@ -10,9 +10,10 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from config import Invalid
 from hub.db.nodes import Node, NodeState
 from hub.failure import Failure
-from hub.plugin import Clock
+from hub.plugin import Clock, PluginError
 from hub.settings import NodeAccess
 
 from .identity import Identity, open_identity
@@ -45,6 +46,7 @@ class Service:
         self._access = access
         self._clock = clock
         self._version: int | None = None
+        self._nodes_there = False
         self._open: tuple[NodeAccess, bytes] | None = None
         self._stack = AsyncExitStack()
         self._try_at = 0.0
@@ -62,6 +64,7 @@ class Service:
     async def run(self, changed: Changed) -> None:
         """Until cancelled; `changed` is told of all nodes whenever the administrator has changed any."""
         noted = looked = self._clock.monotonic()
+        level = logging.WARNING
         try:
             while True:
                 now = self._clock.monotonic()
@@ -71,8 +74,10 @@ class Service:
                     if now - noted >= NOTE:
                         noted = now
                         await self.nodes.note()
-                except Failure as failure:
-                    logger.warning("nodes: %s; it is tried again", failure)
+                    level = logging.WARNING
+                except Exception as error:  # what follows the database must not end with it
+                    logger.log(level, "nodes: %s; it is tried again", told(error))
+                    level = logging.DEBUG
                 if now - looked >= LOOK_AGAIN:
                     looked = now
                     self.nodes.look_again()
@@ -105,18 +110,17 @@ class Service:
         if version == self._version:
             return
         everyone = await self.nodes.registry.everyone()
+        self._nodes_there = any(node.state is not NodeState.REVOKED for node in everyone)
         await changed(everyone)
         self.nodes.follow(everyone)
         self._version = version
 
     async def _wanted(self) -> bool:
+        """Whether anybody may come."""
         listen = self._access().listen
         if listen != "auto":
             return listen == "always"
-        everyone = await self.nodes.registry.everyone()
-        if any(node.state is not NodeState.REVOKED for node in everyone):
-            return True
-        return bool(await self.nodes.registry.invitations())
+        return self._nodes_there or bool(await self.nodes.registry.invitations())
 
     async def _listen(self, now: float) -> None:
         """Opens, closes or exchanges the listener, as hub.yaml, the nodes and the keys there are ask for."""
@@ -138,15 +142,24 @@ class Service:
             self.problem = str(failure)
 
     async def _start(self, identity: Identity, access: NodeAccess) -> None:
+        from .announcing import announced
         from .listener import listening
 
         self.port = await self._stack.enter_async_context(
             listening(self.nodes, identity.tls(), access.host, access.port)
         )
         logger.info("listening for nodes at port %d", self.port)
+        if access.announce:
+            await self._stack.enter_async_context(announced(identity, access.host, self.port))
 
     async def _close(self) -> None:
         if self._open is not None:
             self._open, self.port = None, None
             await self._stack.aclose()
             logger.info("no longer listening for nodes")
+
+
+def told(error: Exception) -> str:
+    """What went wrong; of a fault of FRAS only its kind, for its text may quote anything."""
+    known = isinstance(error, Failure | Invalid | PluginError)
+    return str(error) if known else f"a fault of FRAS itself: {type(error).__name__}; please report it"

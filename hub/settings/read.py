@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,9 +18,14 @@ from .model import CameraPart, Http, Keep, NodeAccess, Part, Platforms, PolicySe
 from .zone import AUTO, machine_zone, zone
 
 
-def read_settings(path: Path, platforms: Platforms, environ: Mapping[str, str] = os.environ) -> Settings:
-    """Reads and checks hub.yaml at `path`. Raises config.Invalid with every problem, warnings included."""
-    return _Reading(read(path, environ), platforms, environ).settings()
+def read_settings(
+    path: Path, platforms: Platforms, environ: Mapping[str, str] = os.environ, *, watched: Collection[str] = ()
+) -> Settings:
+    """Reads and checks hub.yaml at `path`. Raises config.Invalid with every problem, warnings included.
+
+    `watched` are rooms that have cameras which hub.yaml does not name.
+    """
+    return _Reading(read(path, environ), platforms, environ, frozenset(watched)).settings()
 
 
 def http_settings(path: Path, environ: Mapping[str, str] = os.environ) -> Http:
@@ -33,8 +38,15 @@ def http_settings(path: Path, environ: Mapping[str, str] = os.environ) -> Http:
 class _Reading:
     """One reading: each section is checked on its own, then the rules between them on whatever is valid."""
 
-    def __init__(self, document: Document, platforms: Platforms, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        document: Document,
+        platforms: Platforms,
+        environ: Mapping[str, str],
+        watched: frozenset[str] = frozenset(),
+    ) -> None:
         self.document = document
+        self.watched = watched
         self.platforms = platforms
         self.environ = environ
         self.problems: list[Problem] = list(document.problems)
@@ -186,7 +198,9 @@ class _Reading:
         """Says nothing while some camera's room is not known."""
         if all("room" in camera for camera in cameras):
             rooms = [(entry.held.room, (*entry.keys, "room")) for entry in entries]
-            self.report(timetable.unwatched(self.document, rooms, {camera["room"] for camera in cameras}))
+            self.report(
+                timetable.unwatched(self.document, rooms, self.watched | {camera["room"] for camera in cameras})
+            )
 
 
 def _only(options: Mapping[str, Any], schema: Mapping[Any, Any]) -> dict[str, Any]:

@@ -56,8 +56,6 @@ def _host(value: Any) -> str:
 
 
 def _address(value: Any) -> str:
-    if value == "":
-        return ""
     try:
         return str(ip_address(value if isinstance(value, str) else ""))
     except ValueError:
@@ -65,8 +63,6 @@ def _address(value: Any) -> str:
 
 
 def _node_host(value: Any) -> str:
-    if value == "":
-        return ""
     if not isinstance(value, str) or not re.fullmatch(_HOST, value, re.ASCII) or "_" in value:
         raise vol.ValueInvalid("not a name or address; write for example fras.school.example or 192.168.10.5")
     return value
@@ -135,12 +131,12 @@ NODES = {
     vol.Optional("listen", default="auto", description="auto: once there is a node or an invitation"): vol.In(
         ("auto", "always", "never")
     ),
-    vol.Optional("host", default="", description="The address to listen at; every one of this machine"): Validator(
-        _address, {"type": "string", "pattern": f"^({_HOST})?$"}
+    vol.Optional("host", description="The address to listen at; without it every one of this machine"): Validator(
+        _address, {"type": "string", "pattern": f"^{_HOST}$"}
     ),
     vol.Optional("port", default=8124, description="0: any that is free"): whole_number(0, 65535),
-    vol.Optional("name", default="", description="The DNS name or address by which nodes find this machine"): Validator(
-        _node_host, {"type": "string", "pattern": f"^({_HOST})?$", "examples": ["fras.school.example"]}
+    vol.Optional("name", description="The DNS name or address by which nodes find this machine"): Validator(
+        _node_host, {"type": "string", "pattern": f"^{_HOST}$", "examples": ["fras.school.example"]}
     ),
     vol.Optional("announce", default=True, description="By multicast DNS, for nodes of the same network"): bool,
 }

@@ -60,6 +60,7 @@ def test_the_manual_names_every_option_of_the_hub_with_its_default() -> None:
     for name, schema in {
         "hub": schemas.HUB,
         "http": schemas.HTTP,
+        "nodes": schemas.NODES,
         "policy": schemas.POLICY,
         "storage": schemas.KEEP,
         "cameras": schemas.CAMERA,
@@ -69,4 +70,6 @@ def test_the_manual_names_every_option_of_the_hub_with_its_default() -> None:
             assert f"{marker}" in sections[name], f"{name}: {marker}"
             if isinstance(marker.default, vol.schema_builder.Undefined) or marker in ("timetable",):
                 continue
-            assert f"`{marker.default()}`" in sections[name], f"{name}: {marker}'s default"
+            default = marker.default()
+            default = str(default).lower() if isinstance(default, bool) else default
+            assert f"`{default}`" in sections[name], f"{name}: {marker}'s default"
