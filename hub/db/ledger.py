@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import and_, bindparam, func, literal, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -220,14 +221,20 @@ async def watermarks(connection: AsyncConnection) -> dict[str, datetime]:
     }
 
 
+SEEING: Final = func.coalesce(heartbeats.c.lens, 1.0) > 0
+"""Heartbeats of a camera that was not covered; one that knows nothing of its lens is believed."""
+
+
 async def signals(connection: AsyncConnection, camera: str, start: datetime, end: datetime) -> list[datetime]:
-    """When in [start, end] the camera is known to have watched: frames that were not rejected, and heartbeats."""
+    """When in [start, end] the camera is known to have watched: frames not rejected, heartbeats of a lens that sees."""
     seen = select(frames.c.captured_at.label("at")).where(
         frames.c.camera == camera,
         frames.c.captured_at.between(start, end),
         frames.c.outcome != Outcome.REJECTED,
     )
-    beats = select(heartbeats.c.until).where(heartbeats.c.camera == camera, heartbeats.c.until.between(start, end))
+    beats = select(heartbeats.c.until).where(
+        heartbeats.c.camera == camera, heartbeats.c.until.between(start, end), SEEING
+    )
     both = union(seen, beats).subquery()
     return list((await connection.execute(select(both.c.at).order_by(both.c.at))).scalars())
 

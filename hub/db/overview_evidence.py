@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Select, func, literal, select, union, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .ledger import Outcome
+from .ledger import SEEING, Outcome
 from .tables import cameras, crops, frames, heartbeats, observations, people
 
 NEWEST = 500
@@ -127,7 +127,7 @@ async def signals(
         frames.c.camera.in_(places), frames.c.captured_at.between(start, end), frames.c.outcome != Outcome.REJECTED
     )
     beats = select(heartbeats.c.camera, heartbeats.c.until).where(
-        heartbeats.c.camera.in_(places), heartbeats.c.until.between(start, end)
+        heartbeats.c.camera.in_(places), heartbeats.c.until.between(start, end), SEEING
     )
     both = union(seen, beats).subquery()
     found: dict[str, list[datetime]] = {place: [] for place in places}

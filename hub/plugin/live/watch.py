@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import timedelta
-from logging import Logger
 from typing import Final
 
 from ..context import PluginContext
@@ -14,6 +13,8 @@ from .shots import Shot
 
 BEAT: Final = 10.0
 """Seconds between heartbeats; what a camera watched counts as long as signs of it are less than a minute apart."""
+DARK_SAID: Final = "shows nothing but darkness; is the lens covered, or the room unlit?"
+FROZEN_SAID: Final = "shows the very same picture for minutes; restart the camera"
 FROZEN: Final = 300.0
 """Seconds of one and the same picture, to the last grey level, after which the camera must have hung."""
 
@@ -29,7 +30,7 @@ async def watch(
     clock = context.clock
     epoch = int(clock.now().timestamp() * 1_000_000)  # each opening numbers anew
     seq = 0
-    eye = _Eye(context.logger, still_every.total_seconds())
+    eye = _Eye(context, still_every.total_seconds())
     due = clock.monotonic()
     beat = float("-inf")
     while True:
@@ -51,15 +52,18 @@ async def watch(
 class _Eye:
     """Compares pictures; times are monotonic seconds."""
 
-    def __init__(self, logger: Logger, still_every: float) -> None:
-        self._logger = logger
+    def __init__(self, context: PluginContext, still_every: float) -> None:
+        self._id = context.instance_id
+        self._log = context.logger
         self._still_every = still_every
         self._last: Glimpse | None = None
         self._new_at = 0.0
         """When the last picture that differed from the one before was seen."""
         self._sent: Glimpse | None = None
         self._sent_at = 0.0
-        self._blind = ""
+        self._trouble = ""
+        self._trouble_at = 0.0
+        self._told = False
 
     def look(self, glimpse: Glimpse, now: float) -> tuple[bool, float]:
         """Whether the hub should see it, and how clear the lens is."""
@@ -71,8 +75,7 @@ class _Eye:
         frozen = now - self._new_at >= FROZEN
         if frozen:
             lens = 0.0
-        self._tell("shows the same picture for minutes: restart the camera" if frozen else
-                   "shows nothing but darkness: is the lens covered, the room unlit?" if lens == 0 else "")  # fmt: skip
+        self._tell(FROZEN_SAID if frozen else DARK_SAID if lens == 0 else "", now)
         if lens == 0 or again:
             return False, lens
         overdue = now - self._sent_at >= self._still_every
@@ -81,11 +84,12 @@ class _Eye:
     def passed(self, glimpse: Glimpse, now: float) -> None:
         self._sent, self._sent_at = glimpse, now
 
-    def _tell(self, trouble: str) -> None:
-        """Once, when it begins and when it is over."""
-        if trouble != self._blind:
-            self._blind = trouble
-            if trouble:
-                self._logger.warning("the camera %s", trouble)
-            else:
-                self._logger.info("the camera sees again")
+    def _tell(self, trouble: str, now: float) -> None:
+        """Once when it has lasted a while, and once when it is over."""
+        if trouble != self._trouble:
+            if self._told and not trouble:
+                self._log.info("%s: sees again", self._id)
+            self._trouble, self._trouble_at, self._told = trouble, now, False
+        if trouble and not self._told and now - self._trouble_at >= BEAT:
+            self._told = True
+            self._log.warning("%s: %s", self._id, trouble)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import os
 import ssl
 from base64 import b64encode
 from typing import Final
@@ -63,7 +64,8 @@ class Door:
         except aiohttp.ClientSSLError:
             raise NotReady(f"{self.where.shown} does not speak TLS", hint="is it http:// or another port?") from None
         except aiohttp.ClientConnectorError as error:
-            reason = error.strerror or "no such host"
+            known = error.os_error.errno
+            reason = os.strerror(known) if known and known > 0 else "no such host"
             raise NotReady(
                 f"{self.where.shown} cannot be reached: {reason}", hint="check address and network"
             ) from None

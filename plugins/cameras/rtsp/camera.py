@@ -71,7 +71,7 @@ async def opened(config: Config, context: PluginContext) -> AsyncIterator[RtspCa
     proof = _Proof(context.data_folder, where)
     await context.run_blocking(proof.look)
     async with _video(config, context, where, proof.worked) as video:
-        context.logger.info("connected to %s: %s", where.shown, video.opened)
+        context.logger.info("%s: connected to %s: %s", context.instance_id, where.shown, video.opened)
         yield RtspCamera(config, context, video, proof)
 
 

@@ -35,7 +35,7 @@ class UsbCamera:
 async def opened(config: Config, context: PluginContext) -> AsyncIterator[UsbCamera]:
     """Raises as `explain`."""
     async with _video(config, context) as video:
-        context.logger.info("%s: %s", config["device"], video.opened)
+        context.logger.info("%s: %s: %s", context.instance_id, config["device"], video.opened)
         yield UsbCamera(config, context, video)
 
 

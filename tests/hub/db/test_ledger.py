@@ -81,7 +81,10 @@ async def test_signals_are_frames_that_were_seen_and_heartbeats(database: Databa
         await enter(connection, [*frames.values(), waiting("other", 3)])
         ends = [verdict(frame, outcome) for outcome, frame in frames.items() if outcome is not Outcome.PENDING]
         await ledger.conclude(connection, ends, at(9))
-        await ledger.watched(connection, [("a", Heartbeat(at(2.5))), ("a", Heartbeat(at(1)))], at(9))
+        covered = Heartbeat(at(2.6), lens=0.0)
+        await ledger.watched(
+            connection, [("a", covered), ("a", Heartbeat(at(2.5), 0.1)), ("a", Heartbeat(at(1)))], at(9)
+        )
         seen = [at(seq) for seq, outcome in enumerate(Outcome) if outcome is not Outcome.REJECTED]
         assert await ledger.signals(connection, "a", at(0), at(100)) == sorted({*seen, at(2.5), at(1)})
         assert await ledger.signals(connection, "a", at(1), at(2.5)) == [at(1), at(2), at(2.5)]

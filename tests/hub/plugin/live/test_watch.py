@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -87,11 +88,18 @@ async def test_the_very_same_picture_is_never_shown_twice_and_at_last_a_hung_cam
 
 
 @pytest.mark.parametrize("level", [0, 90, 255])
-async def test_a_covered_lens_shows_nothing_and_says_so(tmp_path: Path, level: int) -> None:
+async def test_a_covered_lens_shows_nothing_and_says_so_once(
+    tmp_path: Path, level: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     covered = [np.clip(RANDOM.normal(level, 1, ROOM.shape), 0, 255).astype(np.uint8) for _ in range(12)]
     events = await seen(tmp_path, [noisy(), *covered, noisy()], every=10)
     assert frames(events) == [0, 130]
     assert lenses(events) == [1.0, *[0.0] * 12, 1.0]
+    assert [record.message.partition(";")[0] for record in caplog.records] == [
+        "lobby: shows nothing but darkness",
+        "lobby: sees again",
+    ]
 
 
 async def test_numbers_begin_anew_with_each_opening_and_never_repeat(tmp_path: Path) -> None:
