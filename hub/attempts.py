@@ -60,9 +60,15 @@ class Attempts:
             self._deaths.pop(frame, None)
 
     def _write(self) -> None:
-        """In place of what was there. Without room on the disk the count is not kept, and recognition goes on."""
+        """In place of what was there, and nothing where there is nothing to say.
+
+        Without room on the disk the count is not kept, and recognition goes on.
+        """
         new = self._file.with_suffix(".new")
         try:
+            if not (self._deaths or self._trying):
+                self._file.unlink(missing_ok=True)
+                return
             new.write_text(json.dumps({"deaths": self._deaths, "trying": self._trying}))
             new.replace(self._file)
         except OSError as error:
