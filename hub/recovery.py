@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import config
 from config import Invalid, Severity
@@ -17,8 +17,9 @@ from hub.failure import Failure
 from hub.plugin import PluginError
 from hub.runtime.catalog import Catalog
 from hub.settings import http_settings, read_settings
-from hub.web.recovery import Finding, Trouble, recovery
-from hub.web.server import serving
+
+if TYPE_CHECKING:
+    from hub.web.recovery import Finding
 
 LOOK = 0.5
 """Seconds between two looks at the configuration's files; unchanged for that long, they have been written."""
@@ -42,6 +43,8 @@ def lines_of(problem: Problems) -> tuple[str, ...]:
 
 def findings_of(problem: Problems) -> list[Finding]:
     """The same for a page."""
+    from hub.web.recovery import Finding
+
     if isinstance(problem, Invalid):
         return [
             Finding(found.message, found.hint, found.file, found.line)
@@ -70,6 +73,9 @@ class Recovery:
 
     async def over(self, problem: Problems) -> Request | None:
         """Returns when the hub should be tried again; with the request that asked for it, to be answered then."""
+        from hub.web.recovery import Trouble, recovery  # half a second that other commands need not wait
+        from hub.web.server import serving
+
         self._note(problem)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._control.listening(self._where.data))

@@ -22,10 +22,11 @@ def main() -> None:
         signal.signal(number, _leave)
     if sys.argv[1:2] == [HUB]:
         _outlive_hang_ups()
-    from hub.cli.commands import app  # a second of imports, in which nothing needs tidying up
+    from hub.cli.commands import fras
 
+    command = fras(sys.argv[1:])  # a second of imports, in which nothing needs tidying up
     try:
-        app()
+        command()
     finally:  # the command has ended, its answer stands
         for number in (*SIGNALS, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)

@@ -14,7 +14,7 @@ from typing import IO, Any
 from PIL import Image
 from typer.testing import CliRunner
 
-from hub.cli.commands import app
+from hub.cli.commands import fras
 from tests.support import colours
 from tests.support.distributions import install
 
@@ -55,7 +55,7 @@ class School:
         (folder / "incoming").mkdir()
 
     def fras(self, *words: str) -> Answer:
-        result = CliRunner().invoke(app, [*words, "-c", str(self.folder / "hub.yaml")])
+        result = CliRunner().invoke(fras(words), [*words, "-c", str(self.folder / "hub.yaml")])
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
         return Answer(result.exit_code, result.stdout, result.stderr)

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 from hub import archive, restoring
 from hub.backup import _Hold
-from hub.cli.commands import app
+from hub.cli.commands import fras
 from hub.db import schema, snapshot
 from tests.support.fras import School
 
@@ -39,7 +39,7 @@ def archived(filmed_once: Path) -> Path:
     target = filmed_once.parent / "archived.tar"
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(filmed_once / "site")
-        answer = CliRunner().invoke(app, ["backup", str(target), "-c", str(filmed_once / "hub.yaml")])
+        answer = CliRunner().invoke(fras(), ["backup", str(target), "-c", str(filmed_once / "hub.yaml")])
     assert answer.exit_code == 0, answer.stderr
     return target
 
