@@ -26,6 +26,8 @@ READ: Final = 15.0
 """Seconds for one step on a socket."""
 ATTEMPTS: Final = 3
 CONNECTIONS: Final = 4
+PAGE: Final = 1000
+"""Keys in one answer to a listing."""
 VERSIONING_HOLDS: Final = 600.0
 """Seconds for which the bucket's answer, whether it keeps versions, is believed."""
 LONGEST_LINK: Final = timedelta(days=7)
@@ -100,7 +102,7 @@ class Bucket:
         """Page by page, sorted; what others keep below the prefix under names that are no keys is there too."""
         asked: dict[str, Any] = {}
         while True:
-            page = self._client.list_objects_v2(**self._there, Prefix=self._options.prefix + prefix, **asked)
+            page = self._client.list_objects_v2(**self._there, MaxKeys=PAGE, Prefix=self._options.prefix + prefix, **asked)
             self._expect(page, "Name")
             yield [item["Key"].removeprefix(self._options.prefix) for item in page.get("Contents", ())]
             if not page.get("IsTruncated"):
@@ -184,7 +186,7 @@ class Bucket:
         found: list[str] = []
         asked: dict[str, Any] = {}
         while True:
-            page = self._client.list_object_versions(**self._there, Prefix=full, **asked)
+            page = self._client.list_object_versions(**self._there, MaxKeys=PAGE, Prefix=full, **asked)
             self._expect(page, "Name")
             listed = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
             found += [item["VersionId"] for item in listed if item["Key"] == full]
@@ -195,7 +197,7 @@ class Bucket:
 
     def _expect_versioning(self, response_dict: Any, **_: Any) -> None:
         """Never on is said by saying nothing, which must not be a broken answer's nothing."""
-        if response_dict["status_code"] == 200 and b"VersioningConfiguration" not in response_dict["body"]:
+        if response_dict["status_code"] == 200 and b"Versioning" not in response_dict["body"]:
             raise garbage(self._options)
 
     def _named(self, key: str) -> dict[str, Any]:

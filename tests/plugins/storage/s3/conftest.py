@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import count
 from pathlib import Path
@@ -18,7 +18,8 @@ from tests.support.s3_servers import Server, moto, rclone
 
 _numbers = count()
 
-Opener = Callable[..., AbstractAsyncContextManager[Storage]]
+Opener = Callable[[dict[str, Any]], AbstractAsyncContextManager[Storage]]
+Prober = Callable[[dict[str, Any]], Awaitable[str]]
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +41,13 @@ def bucket() -> str:
 
 
 @pytest.fixture
-def opened(tmp_path: Path) -> Opener:
+def said() -> list[str]:
+    """What the storage told as its progress."""
+    return []
+
+
+@pytest.fixture
+def opened(tmp_path: Path, said: list[str]) -> Opener:
     """The storage with a section of hub.yaml; the same data folder for all openings of one test."""
     (spec,) = fras_plugins()
 
@@ -51,9 +58,23 @@ def opened(tmp_path: Path) -> Opener:
             make_context(tmp_path, data_folder=tmp_path / "s3", base_folder=tmp_path) as context,
             spec.open(checked, context) as storage,
         ):
+            context.said = said
             yield storage
 
     return opening
+
+
+@pytest.fixture
+def probed(tmp_path: Path) -> Prober:
+    """What `fras check --connect` says."""
+    (spec,) = fras_plugins()
+
+    async def probing(config: dict[str, Any]) -> str:
+        assert spec.probe is not None
+        async with make_context(tmp_path, data_folder=tmp_path / "probe", base_folder=tmp_path) as context:
+            return await spec.probe(vol.Schema(dict(spec.config_schema))(config), context)
+
+    return probing
 
 
 @pytest.fixture
