@@ -78,12 +78,23 @@ def times(count: int, fault: Fault) -> Fault:
     return counted
 
 
+def once(ending: str, fault: Fault) -> Fault:
+    """The first POST to a path with this ending goes wrong."""
+    done: list[bool] = []
+
+    async def first(request: web.Request) -> web.StreamResponse | None:
+        if done or request.method != "POST" or not request.path.endswith(ending):
+            return None
+        done.append(True)
+        return await fault(request)
+
+    return first
+
+
 def after(fault: Fault) -> Fault:
-    """The call is carried out, and the answer goes wrong. Only for calls that add something."""
+    """The call is carried out, and the answer goes wrong."""
 
     async def carried_out(request: web.Request) -> web.StreamResponse | None:
-        if request.method != "POST" or not request.path.endswith(("persons", "persistedfaces")):
-            return None
         handler = request.match_info.handler
         await handler(request)
         return await fault(request)

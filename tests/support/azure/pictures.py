@@ -42,12 +42,13 @@ class SeenFace:
 
 
 def crop(person: str, *, face: int = 120, brightness: int = 0, neighbour: str = "") -> Picture:
-    """A crop as the hub makes it: the person's face, half its size on each side; `neighbour` looks in at the edge."""
+    """A crop as the hub makes it: the person's face, half its size on each side; `neighbour` looks in from the left."""
     side = 2 * face
     pixels = np.full((side, side, 3), 128, np.int16)
-    pixels[face // 2 : face // 2 + face, face // 2 : face // 2 + face] = COLOURS[person]
+    if person:
+        pixels[face // 2 : face // 2 + face, face // 2 : face // 2 + face] = COLOURS[person]
     if neighbour:
-        pixels[side // 3 :, : face // 3] = COLOURS[neighbour]
+        pixels[side // 3 :, : face // 2 - 4] = COLOURS[neighbour]
     return Picture((pixels + brightness).clip(0, 255).astype(np.uint8), side, side)
 
 

@@ -71,9 +71,11 @@ async def test_a_break_that_is_asked_for_is_taken_by_everybody(azure: FakeAzure,
         await service.make()
         began = clock.monotonic()
         azure.fault = faults.times(1, faults.status(429, "7"))
-        await asyncio.gather(service.people(), service.people())
-        assert clock.monotonic() - began >= 7
-        assert azure.calls[PEOPLE] == 3
+        with pytest.raises(NotReady, match="asks for a break of 7 s"):
+            await service.model(attempts=1)
+        assert clock.monotonic() == began
+        assert await service.people() == []
+        assert clock.monotonic() >= began + 7
 
 
 async def test_a_long_break_is_left_to_the_hub(azure: FakeAzure, tmp_path: Path) -> None:
