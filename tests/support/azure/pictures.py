@@ -62,8 +62,8 @@ def faces_in(image: bytes) -> list[SeenFace]:
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(strong)
     for label in range(1, count):
         left, top, width, height = (int(side) for side in boxes[label][:4])
-        inside = pixels[labels == label]
-        colour = tuple(float(part) for part in np.median(inside, axis=0))
+        within = np.s_[top : top + height, left : left + width]
+        colour = tuple(float(part) for part in np.median(pixels[within][labels[within] == label], axis=0))
         face = SeenFace(left, top, width, height, (colour[0], colour[1], colour[2]))
         if face.size >= smallest:
             found.append(face)

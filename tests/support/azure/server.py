@@ -101,7 +101,7 @@ class FakeAzure:
         if with_id:
             self._refuse_unapproved()
         answer = []
-        for face in faces_in(await self._image(request)):
+        for face in await self._faces(request):
             shown: dict[str, Any] = {"faceRectangle": _rectangle(face)}
             if with_id:
                 shown["faceId"] = self.gallery.keep(face, model, lifetime)
@@ -183,7 +183,7 @@ class FakeAzure:
         person = group.person(request.match_info["person"])
         _require(query.get("detectionModel", "detection_01") in DETECTORS, "'detectionModel' is invalid.")
         _require(len(query.get("userData", "")) <= 1024, "'userData' is too long.")
-        found = faces_in(await self._image(request))
+        found = await self._faces(request)
         if target := query.get("targetFace"):
             _require(re.fullmatch(r"\d+,\d+,\d+,\d+", target) is not None, "Invalid argument targetFace.")
             left, top, width, height = map(int, target.split(","))
@@ -281,17 +281,16 @@ class FakeAzure:
             )
             raise Problem(403, "InvalidRequest", said, inner="UnsupportedFeature")
 
-    async def _image(self, request: web.Request) -> bytes:
+    async def _faces(self, request: web.Request) -> list[SeenFace]:
         _require(request.content_type == "application/octet-stream", "Request body is invalid.")
         body = await request.read()
         self.bodies.append(body)
         if not 1024 <= len(body) <= 6 * 1024 * 1024:
             raise Problem(400, "InvalidImageSize", f"Image size is too {'small' if len(body) < 1024 else 'big'}.")
         try:
-            faces_in(body)
+            return faces_in(body)
         except OSError:
             raise Problem(400, "InvalidImage", "Decoding error, image format unsupported.") from None
-        return body
 
 
 @asynccontextmanager

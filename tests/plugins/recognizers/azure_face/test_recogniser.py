@@ -52,9 +52,9 @@ async def test_each_alone_where_that_is_wished(azure: FakeAzure, tmp_path: Path)
 async def test_crops_of_any_size_and_a_neighbour_at_the_edge(azure: FakeAzure, tmp_path: Path) -> None:
     async with opened(tmp_path, azure.endpoint) as (recogniser, _):
         for name in ("ada", "bob", "cem"):
-            await recogniser.enrol(name, [crop(name, face=400)])
+            await recogniser.enrol(name, [crop(name, face=200)])
         crops = [
-            crop("bob", face=500),
+            crop("bob", face=300),
             crop("ada", neighbour="bob"),
             crop("cem", face=80),
             crop("ada", face=40),  # of too little quality
@@ -78,7 +78,7 @@ async def test_nothing_is_asked_where_there_is_nothing_to_ask(azure: FakeAzure, 
 async def test_only_faces_leave_the_building_and_no_names(azure: FakeAzure, tmp_path: Path) -> None:
     async with opened(tmp_path, azure.endpoint) as (recogniser, _):
         await recogniser.enrol("p-17", [crop("ada", face=300)])
-        await recogniser.identify([crop("ada", face=300)] * 12)
+        await recogniser.identify([crop("ada", face=200)] * 12)
     for body in azure.bodies:
         with Image.open(io.BytesIO(body)) as image:
             assert image.width <= 1920
