@@ -42,13 +42,14 @@ async def test_every_line_works(filmed: School, tmp_path: Path) -> None:
     (filmed.folder / "frame.jpg").write_bytes(jpeg("ada"))
     async with site_of(filmed) as site:
         answers = [await run(command, site.address, filmed.folder) for command in COMMANDS]
-    assert [status for status, _ in answers] == [200, 200, 200, 202, 202, 200]
-    late, seen, health, first, second, events = (body for _, body in answers)
+    assert [status for status, _ in answers] == [200, 200, 200, 202, 202, 200, 200]
+    late, seen, health, first, second, heard, events = (body for _, body in answers)
     assert '"person": "bob"' in late
     assert seen.count('"person": "ada"') == 2
     assert '"status": "ok"' in health
     assert '"captured_at_by": "hub"' in first
     assert '"captured_at": "2026-11-16T08:05:00Z", "captured_at_by": "sender"' in second
+    assert '"until": "2026-11-16T08:06:00Z"' in heard
     assert events.count("event: frame") >= 104
 
 

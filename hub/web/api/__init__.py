@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from . import attendance, events, frames, people, sightings, state
+from . import attendance, events, frames, heartbeats, people, sightings, state
 from .openapi import document
 from .operations import PREFIX, Operation, Raw, json_response
 
@@ -31,6 +31,7 @@ OPERATIONS = (
         done=(200, 202),
         problems=(408, 409, 413, 415, 429, 503),
     ),
+    Operation("POST", "/cameras/{camera}/heartbeat", heartbeats.send_heartbeat, problems=(409, 429, 503)),
     Operation("GET", "/frames/{frame}", frames.frame),
     Operation("GET", "/health", state.health),
     Operation("GET", "/events", events.events, gives=Raw("text/event-stream"), problems=(503,)),

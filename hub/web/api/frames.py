@@ -13,7 +13,7 @@ from aiohttp import web
 from hub.db import listing
 from hub.db.listing import Row
 from hub.nodes.entrances import Crowded, Entrance
-from hub.plugin import Frame
+from hub.plugin import CameraEvent, Frame
 from hub.runtime.health import State
 from hub.web import keys
 from hub.web.problems import RETRY_AFTER, Problem
@@ -55,7 +55,7 @@ async def send_frame(request: web.Request, camera: str, headers: FrameHeaders) -
     Answers once the frame is on the hub's disk and in its ledger: 202, or 200 where it was before. Without
     Idempotency-Key or numbers the picture itself, with Captured-At, is the key: the same one again counts once.
     """
-    entrance = _entrance(request, camera)
+    entrance = entrance_of(request, camera)
     arrived = request.app[keys.CLOCK].now()
     if headers.captured_at is not None and headers.captured_at > arrived + AHEAD:
         raise Problem(400, "Captured-At is ahead of the hub's clock", hint="set the sender's clock, or leave it out")
@@ -69,7 +69,9 @@ async def send_frame(request: web.Request, camera: str, headers: FrameHeaders) -
             duplicate = row is not None
             if row is None:
                 captured_at = headers.captured_at or arrived
-                await _send(entrance, Frame(epoch, seq, captured_at, image, live=arrived - captured_at < LIVE))
+                await deliver(
+                    entrance, Frame(epoch, seq, captured_at, image, live=arrived - captured_at < LIVE), "frame"
+                )
                 row = await _known(request, camera, epoch, seq)
     except Crowded as crowded:
         raise Problem(429, crowded.message, hint="send it again, nothing counts twice", headers=RETRY_AFTER) from None
@@ -100,7 +102,7 @@ async def frame(request: web.Request, frame: str) -> records.Frame:
     return records.Frame(**row)
 
 
-def _entrance(request: web.Request, camera: str) -> Entrance:
+def entrance_of(request: web.Request, camera: str) -> Entrance:
     """Where the camera reads, or why it does not."""
     part = next((part for part in request.app[keys.SETTINGS]().cameras if part.id == camera), None)
     if part is None:
@@ -164,10 +166,11 @@ async def _known(request: web.Request, camera: str, epoch: int, seq: int) -> Row
         return await listing.numbered(connection, camera, epoch, seq)
 
 
-async def _send(entrance: Entrance, frame: Frame) -> None:
+async def deliver(entrance: Entrance, event: CameraEvent, called: str) -> None:
+    """Returns once the hub has acknowledged the event; raises a Problem that calls it `called`."""
     try:
         async with asyncio.timeout(ACCEPT_WITHIN):
-            await entrance.send(frame)
+            await entrance.send(event)
     except TimeoutError:
-        detail = f"the hub has not taken the frame within {ACCEPT_WITHIN:g} s: it is behind with recognition"
+        detail = f"the hub has not taken the {called} within {ACCEPT_WITHIN:g} s: it is behind with recognition"
         raise Problem(503, detail, hint="send it again, nothing counts twice", headers=RETRY_AFTER) from None

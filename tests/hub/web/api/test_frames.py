@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-import aiohttp
 import pytest
 
 from hub.nodes.entrances import PLACES
 from hub.web.api import frames
-from tests.support.fras import School
-from tests.support.site import API, PUSH, Site, jpeg, site_of
+from tests.support.site import API, Site, jpeg
 
 ADA = jpeg("ada")
 
@@ -197,27 +195,3 @@ async def test_more_than_can_be_taken_is_told_to_wait(site: Site, monkeypatch: p
     assert all(answer.headers["Retry-After"] == "5" for answer in answers)
     assert {answer.json["hint"] for answer in answers} == {"send it again, nothing counts twice"}
     held.set()
-
-
-async def test_what_was_answered_for_survives_being_killed(filmed: School) -> None:
-    """SIGKILL right after the answer: the next start recognises the frame, once."""
-    (filmed.folder / "hub.yaml").write_text(PUSH, "utf-8")
-    hub = filmed.spawn("run")
-    try:
-        assert hub.stderr is not None
-        lines = iter(hub.stderr.readline, "")
-        address = await asyncio.to_thread(lambda: next(line.split()[1] for line in lines if line.startswith("panel: ")))
-        async with aiohttp.ClientSession() as client:
-            status, frame = 503, ""
-            while status == 503:  # until the camera runs
-                headers = {"Content-Type": "image/jpeg"}
-                async with client.post(f"{address}api/v1/cameras/push/frames", data=ADA, headers=headers) as answer:
-                    status, frame = answer.status, (await answer.json(content_type=None)).get("frame", "")
-    finally:
-        hub.kill()
-        await asyncio.to_thread(hub.communicate)
-    assert status == 202
-    async with site_of(filmed) as site:
-        assert (await outcome(site, frame))["outcome"] == "recognised"
-        again = await site.send(ADA)
-        assert (again.status, again.json["frame"]) == (200, frame)
