@@ -14,6 +14,7 @@ from typing import Any
 from config.secret import Secret, redact
 from hub.app import Paths
 from hub.db.engine import open_database
+from hub.db.errors import DatabaseBehind
 from hub.failure import Failure
 from hub.plugin import PluginError
 from hub.runtime.catalog import Catalog, Kind
@@ -72,8 +73,16 @@ def _parts(settings: Settings) -> Iterator[tuple[Kind, Part]]:
 async def _database(url: str) -> str:
     if _unmade(url):
         return "the file is made at the first start"
-    async with open_database(url, read_only=True):
-        return "answers, with the tables this FRAS needs"
+    try:
+        async with open_database(url, read_only=True):
+            return "answers"
+    except DatabaseBehind:
+        return "answers; its tables are brought up to date at the next start"
+    except OSError as error:
+        raise Failure(
+            f"it cannot be reached: {error.strerror or error}",
+            hint="look at the address at hub->database, the network, and whether the server runs",
+        ) from None
 
 
 def _unmade(url: str) -> bool:

@@ -15,6 +15,10 @@ class DatabaseTooNew(DatabaseError):
     """A newer FRAS has written this database; this one would damage it."""
 
 
+class DatabaseBehind(DatabaseError):
+    """An older FRAS has written this database, or none yet; the hub brings it up to date when it starts."""
+
+
 class DatabaseFull(DatabaseError):
     """No room to write; nothing of the transaction was kept, and it may be tried again."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-from .errors import DatabaseError, DatabaseTooNew
+from .errors import DatabaseBehind, DatabaseError, DatabaseTooNew
 
 HEAD = "0003"
 """The newest revision in `migrations/versions`; a test holds the two together."""
@@ -35,7 +35,7 @@ def verify(connection: Connection, name: str) -> None:
     if found == HEAD:
         return
     refuse_unknown(connection, found, name)
-    raise DatabaseError(
+    raise DatabaseBehind(
         f"the database {name} is at schema {found or 'none'}, this FRAS needs {HEAD}",
         hint="run fras run once, which brings it up to date",
     )

@@ -125,7 +125,12 @@ def test_the_database_is_looked_at(probed: School) -> None:
     answer = probed.fras("check", "--connect")
     assert answer.code == 0
     assert "works  database: answers" in answer.out
-    (probed.folder / "data" / "fras.db").write_bytes(b"not a database at all, but long enough to be one" * 100)
+    database = probed.folder / "data" / "fras.db"
+    for leftover in database.parent.glob("fras.db*"):
+        leftover.unlink()
+    database.touch()
+    assert "works  database: answers; its tables" in probed.fras("check", "--connect").out
+    database.write_bytes(b"not a database at all, but long enough to be one" * 100)
     answer = probed.fras("check", "--connect")
     assert answer.code == 1
     assert "fails  database: " in answer.out
@@ -160,3 +165,14 @@ def test_nothing_is_tried_of_a_wrong_configuration(probed: School) -> None:
     assert answer.code == 1
     assert "works" not in answer.out.replace("cam-works", "")
     assert probed.fras("check", "--connect", "--schema").code == 2
+
+
+def test_a_database_server_that_is_not_there(school: School) -> None:
+    file = school.folder / "hub.yaml"
+    url = "postgresql://fras:hunter2@127.0.0.1:9/fras"
+    file.write_text(file.read_text("utf-8").replace("hub: {", f'hub: {{database: "{url}", '), "utf-8")
+    answer = school.fras("check", "--connect")
+    assert answer.code == 1
+    assert answer.out.startswith("fails  database: ")
+    assert "fault of the plugin" not in answer.out
+    assert "hunter2" not in answer.out + answer.err

@@ -28,8 +28,15 @@ ENTRA = {
 }
 CONFIG_SCHEMA = {
     vol.Required("endpoint", description="the Face resource's address, out of the Azure portal"): origin,
-    vol.Exclusive("key", "credentials", description="a key of the resource"): text,
-    vol.Exclusive("entra", "credentials", description="an Entra application, instead of a key"): ENTRA,
+    vol.Exclusive(
+        "key", "credentials", msg="key and entra together; write one of them", description="a key of the resource"
+    ): text,
+    vol.Exclusive(
+        "entra",
+        "credentials",
+        msg="key and entra together; write one of them",
+        description="an Entra application, instead of a key",
+    ): ENTRA,
     vol.Required("group", description="the large person group, this hub's alone; it is made when it is missing"): slug,
     vol.Optional("tier", default="S0", description="the resource's pricing tier"): vol.In(["F0", "S0", "E0"]),
     vol.Optional("calls_per_second", description="if Microsoft raised the tier's limit"): number(0.1, 1000),
@@ -74,7 +81,7 @@ async def probe(config: Config, context: PluginContext) -> str:
         else:
             refuse_other_models(model)
             trained, _ = await api.training(attempts=1)
-            group = f"large person group {config['group']}: {len(await api.people())} people, training {trained}"
+            group = f"large person group {config['group']}: {len(await api.people())} enrolled, training {trained}"
         return f"{group}; {await spending.told()}"
 
 

@@ -231,7 +231,7 @@ async def test_the_probe_says_what_it_found_and_changes_nothing(tmp_path: Path) 
             await recogniser.enrol("ada", [crop("ada")])
             await recogniser.identify([crop("ada")])
         told = await probe(config, context)
-        assert told.startswith("large person group school: 1 people, training succeeded; ")
+        assert told.startswith("large person group school: 1 enrolled, training succeeded; ")
         assert f"{fake.calls.total()} of 100,000 calls" in told
         fake.approved = False
         with pytest.raises(NeedsHuman, match="no approval"):
