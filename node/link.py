@@ -168,20 +168,25 @@ class Link:
         if self._failures >= LOST:
             places += [place for place in await self._discover() if place not in places]
         for host, port in places:
-            connector = aiohttp.TCPConnector(ssl=PinnedKey(hub.pins), limit=1)
-            session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None))
             try:
-                async with asyncio.timeout(CONNECT):
-                    url = URL.build(scheme="wss", host=host, port=port, path=PATH)
-                    socket = await session.ws_connect(url, max_msg_size=LONGEST_TEXT + 1)
+                socket = await self._open(stack, host, port, hub)
             except (aiohttp.ClientError, OSError, ValueError) as error:
-                await session.close()
                 self._unreachable(f"{host}, port {port}", error)
             else:
-                stack.push_async_callback(session.close)
                 return socket
         self._failures += 1
         return None
+
+    async def _open(
+        self, stack: AsyncExitStack, host: str, port: int, hub: HubAddress
+    ) -> aiohttp.ClientWebSocketResponse:
+        """Raises ClientError, OSError, and ValueError for a host that is none."""
+        url = URL.build(scheme="wss", host=host, port=port, path=PATH)
+        connector = aiohttp.TCPConnector(ssl=PinnedKey(hub.pins), limit=1)
+        session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None))
+        stack.push_async_callback(session.close)
+        async with asyncio.timeout(CONNECT):
+            return await session.ws_connect(url, max_msg_size=LONGEST_TEXT + 1)
 
     def _unreachable(self, place: str, error: Exception) -> None:
         if isinstance(error, aiohttp.ServerFingerprintMismatch):

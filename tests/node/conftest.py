@@ -21,7 +21,7 @@ from node.pauses import Pauses
 from node.session import SILENCE
 from node.state import State
 from node.wire import Health, Moment, Update
-from tests.support.node_hub import SmallHub, small_hub
+from tests.support.small_hub import SmallHub, small_hub
 
 PATIENCE = 30.0
 

@@ -23,7 +23,7 @@ from node.wire import (
     decode_from_hub,
 )
 from tests.node.conftest import Rig, rigged
-from tests.support.node_hub import Key, SmallHub, small_hub
+from tests.support.small_hub import Key, SmallHub, small_hub
 
 
 def exactly_once(hub: SmallHub, frames: list[bytes]) -> None:
