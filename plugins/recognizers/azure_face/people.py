@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
@@ -22,6 +23,7 @@ class People:
         self._api = api
         self._known: dict[str, Remote] | None = None
         self._gone: set[str] = set()
+        self._turn = asyncio.Lock()
 
     async def anybody(self) -> bool:
         """Whether a face of anybody is enrolled."""
@@ -47,9 +49,10 @@ class People:
 
     async def add(self, person: str) -> Remote:
         """Raises Unsure where Azure may have the person now, or not."""
-        people = await self._all()
-        made = Remote(await self._api.add_person(OURS + person), OURS + person, ())
-        people[made.id] = made
+        async with self._turn:  # a list that is read meanwhile may lack the new one
+            made = Remote(await self._api.add_person(OURS + person), OURS + person, ())
+            if self._known is not None:
+                self._known[made.id] = made
         return made
 
     def has_face(self, person_id: str, face_id: str) -> None:
@@ -68,8 +71,9 @@ class People:
         return await self._read() if self._known is None else self._known
 
     async def _read(self) -> dict[str, Remote]:
-        self._known = {one.id: one for one in await self._api.people(capped=False)}
-        return self._known
+        async with self._turn:
+            self._known = {one.id: one for one in await self._api.people(capped=False)}
+            return self._known
 
 
 def _person(remote: Remote) -> str:

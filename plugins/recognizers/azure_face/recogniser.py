@@ -32,6 +32,8 @@ MODEL: Final = Model(
 
 GOOD_ENOUGH: Final = ("medium", "high")
 """Qualities to identify; to enrol it takes "high" (the vendor's advice)."""
+GONE: Final = ("PersonNotFound", "LargePersonGroupNotFound")
+"""Deleted by somebody else, in the portal perhaps."""
 MOST_FACES: Final = 248
 """Of one person."""
 PORTRAIT: Final = 1600
@@ -91,8 +93,12 @@ class AzureFace:
         async with self._changing, self._training.change() as change:
             try:
                 refusals, added = await self._enrol(person, crops)
-            except Unsure:  # what was added is found at the second look, and not added again
-                self._people.outdated()
+            except (Unsure, Declined) as problem:
+                if isinstance(problem, Declined) and problem.code not in GONE:
+                    raise
+                # What was added is found at the second look, and not added again; what is gone is made again.
+                self._look_again()
+                await self.prepare()
                 refusals, added = await self._enrol(person, crops)
                 added = True
             change.made = added
@@ -113,6 +119,10 @@ class AzureFace:
     async def people(self) -> list[str]:
         return await self._people.everybody()
 
+    def _look_again(self) -> None:
+        self._people.outdated()
+        self._prepared = False
+
     async def _faces(self, crops: Sequence[Picture]) -> list[Found | None]:
         parts = [crops[at : at + self._together] for at in range(0, len(crops), self._together)]
         return [face for part in await _all([self._detect(part) for part in parts]) for face in part]
@@ -125,6 +135,8 @@ class AzureFace:
         try:
             return await self._api.identify(face_ids)
         except Declined as refused:
+            if refused.code in GONE:
+                self._look_again()
             if refused.code not in ("LargePersonGroupNotTrained", UNDER_WAY):
                 raise
         await self._training.settle(now=True)

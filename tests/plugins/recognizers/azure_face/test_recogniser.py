@@ -277,3 +277,27 @@ async def test_one_failure_ends_the_whole_call(azure: FakeAzure, tmp_path: Path)
         with pytest.raises(NotReady):
             await recogniser.identify([crop("ada")] * 8)
         assert [task for task in asyncio.all_tasks() if "_detect" in repr(task)] == []
+
+
+async def test_what_somebody_deletes_in_the_portal_is_made_again(azure: FakeAzure, tmp_path: Path) -> None:
+    async with opened(tmp_path, azure.endpoint) as (recogniser, _):
+        await recogniser.enrol("ada", [crop("ada")])
+        azure.gallery.groups["school"].people.clear()
+        assert await recogniser.enrol("ada", [crop("ada"), crop("ada", brightness=5)]) == ["", ""]
+        assert (await recogniser.identify([crop("ada")]))[0][0].person == "ada"
+        azure.gallery.groups.clear()
+        with pytest.raises(NotReady, match="LargePersonGroupNotFound"):
+            await recogniser.identify([crop("ada")])
+        assert await recogniser.identify([crop("ada")]) == [()]
+        assert await recogniser.people() == []
+        azure.gallery.groups.clear()
+        assert await recogniser.enrol("ada", [crop("ada")]) == [""]
+        assert (await recogniser.identify([crop("ada")]))[0][0].person == "ada"
+
+
+async def test_enrolling_while_the_list_is_read_makes_nobody_twice(azure: FakeAzure, tmp_path: Path) -> None:
+    async with opened(tmp_path, azure.endpoint) as (recogniser, _):
+        for person in ("ada", "bob", "cem"):
+            await asyncio.gather(recogniser.people(), recogniser.enrol(person, []), recogniser.people())
+            await recogniser.enrol(person, [crop(person)])
+    assert len(azure.gallery.groups["school"].people) == 3
