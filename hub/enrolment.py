@@ -329,9 +329,9 @@ class Enrolment:
                 return False
             await enrolments.record(connection, *rows, at=now)
             if made is None:
-                await templates.remove(connection, person, model_id)
+                await templates.remove(connection, person, model_id, at=now)
             else:
-                await templates.replace(connection, person, model_id, made.vector, len(made.used))
+                await templates.replace(connection, person, model_id, made.vector, len(made.used), at=now)
         return True
 
     async def _delete(self, keys: Iterable[str]) -> None:

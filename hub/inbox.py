@@ -73,13 +73,14 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """What became of a frame, and the faces in it; `reason` is a sentence for staff."""
+    """What became of a frame, and the faces in it; `reason` is a sentence for staff, `model_id` is what looked."""
 
     frame_id: str
     outcome: Outcome
     reason: str = ""
     observations: tuple[FaceRecord, ...] = ()
     too_small: int = 0
+    model_id: str | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -212,7 +213,7 @@ class Inbox:
         """
         first = {done.frame_id: done for done in reversed(conclusions)}
         verdicts = [
-            Verdict(done.frame_id, done.outcome, done.reason, len(done.observations), done.too_small)
+            Verdict(done.frame_id, done.outcome, done.reason, len(done.observations), done.too_small, done.model_id)
             for done in reversed(first.values())
         ]
         with _told():

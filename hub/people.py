@@ -94,7 +94,7 @@ class Roll:
             await consent.append(connection, person=person, signer=signer, state=state, at=now, notice_version=notice)
             amounts_to = standing(await consent.events(connection, person), now)
             if amounts_to is not Consent.GRANTED:
-                await templates.remove(connection, person)
+                await templates.remove(connection, person, at=now)
                 await enrolments.forget_embeddings(connection, person)
         return amounts_to
 
@@ -141,10 +141,11 @@ class Erasure:
         async with self._database.read() as connection:
             held = await templates.holders(connection) | await enrolments.holders(connection)
             held |= await observations.shown(connection)
-            lapsed = sorted(held - await consent.granted(connection, held, self._clock.now()))
+            now = self._clock.now()
+            lapsed = sorted(held - await consent.granted(connection, held, now))
         for person in lapsed:
             async with self._database.write() as connection:
-                await templates.remove(connection, person)
+                await templates.remove(connection, person, at=now)
                 await enrolments.forget_embeddings(connection, person)
             await self.pictures(person)
         return len(lapsed)

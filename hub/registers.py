@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from hub.attendance.records import Rules, Span
 from hub.attendance.register import Register, conclusions, facts_of, register
 from hub.attendance.roster import Person
-from hub.attendance.timetable import Entry
-from hub.db import attendance, enrolments, ledger, observations, outbox, people
+from hub.attendance.timetable import Entry, lectures_on
+from hub.db import attendance, ledger, observations, outbox, people, recognisable
 from hub.db import settings as stored
 from hub.db.engine import Database
+from hub.db.ledger import Look
 from hub.failure import Failure
 from hub.plugin import Clock
 
@@ -66,11 +68,10 @@ class Registers:
         now = self._clock.now()
         reach = facts_of(day, self._timetable, self._zone, self._rules)
         async with self._database.read() as connection:
-            first = await ledger.first_conclusion(connection, tuple(self._rooms), reach.start, reach.end)
-            recognisable = await enrolments.recognisable(connection, first, now)
+            looks = await ledger.looks(connection, tuple(self._rooms), reach.start, reach.end)
+            held = await recognisable.throughout(connection, self._until_the_last_lecture(day, looks))
             roll = [
-                Person(person.id, person.class_name or "", person.id in recognisable)
-                for person in await people.all(connection)
+                Person(person.id, person.class_name or "", person.id in held) for person in await people.all(connection)
             ]
             seen = await observations.between(connection, reach.start, reach.end)
             signals = {
@@ -171,6 +172,17 @@ class Registers:
             days = await attendance.days(connection)
         for day in days:
             await self.project(day)
+
+    def _until_the_last_lecture(self, day: date, looks: Sequence[Look]) -> list[Look]:
+        """The same, the last of them reaching to the end of the day's lectures: cameras may have looked at nothing.
+
+        Whoever withdrew before that end was not looked for either.
+        """
+        end = max((lecture.end for lecture in lectures_on(day, self._timetable, self._zone)), default=None)
+        if end is None:
+            return list(looks)
+        last = looks[-1] if looks else Look(None, end, end)
+        return [*looks[:-1], replace(last, last=max(last.last, end))]
 
     def _reach(self, day: date) -> Span:
         if day not in self._reaches:

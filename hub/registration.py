@@ -54,7 +54,7 @@ async def register_people(
                 )
             )
             if standing(events, now) is not Consent.GRANTED:
-                await templates.remove(connection, pupil.id)
+                await templates.remove(connection, pupil.id, at=now)
                 await enrolments.forget_embeddings(connection, pupil.id)
     amounts_to = {pupil.id: standing(said[pupil.id], now) for pupil in pupils}
     return {person: state for person, state in amounts_to.items() if state is not Consent.GRANTED}

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import uuid6
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from . import consent, templates
 from .dialects import insert
 from .tables import enrolment_images as table
 
@@ -106,23 +105,6 @@ async def accepted(connection: AsyncConnection, model_id: str) -> dict[str, npt.
     for row in await connection.execute(query):
         vectors.setdefault(row.person, []).append(row.embedding)
     return {person: np.stack(rows) for person, rows in vectors.items()}
-
-
-async def since(connection: AsyncConnection) -> dict[str, datetime]:
-    """From when on each person could be recognised: the first of their photographs that serve now was judged."""
-    query = select(table.c.person, func.min(table.c.created_at)).where(table.c.embedding.is_not(None))
-    return {row[0]: row[1] for row in await connection.execute(query.group_by(table.c.person))}
-
-
-async def recognisable(connection: AsyncConnection, first: datetime | None, now: datetime) -> set[str]:
-    """Whom the gallery held, by consent that stands `now`, when the first of a day's frames was recognised.
-
-    Whoever was enrolled later was not looked for, and must not be called absent. `first` is None without any frame.
-    """
-    held = await templates.holders(connection)
-    granted = await consent.granted(connection, held, now)
-    enrolled = await since(connection)
-    return {person for person in granted if first is None or person not in enrolled or enrolled[person] <= first}
 
 
 async def holders(connection: AsyncConnection) -> frozenset[str]:

@@ -134,13 +134,17 @@ class Concluded:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a frame; `reason` is a sentence for staff, where there is something to say."""
+    """What became of a frame; `reason` is a sentence for staff, where there is something to say.
+
+    `model_id` is what looked at it, None where nothing did.
+    """
 
     frame_id: str
     outcome: Outcome
     reason: str
     faces: int
     too_small: int
+    model_id: str | None = None
 
 
 async def conclude(connection: AsyncConnection, verdicts: Sequence[Verdict], at: datetime) -> dict[str, Concluded]:
@@ -158,6 +162,7 @@ async def conclude(connection: AsyncConnection, verdicts: Sequence[Verdict], at:
             "new_reason": verdict.reason,
             "new_faces": verdict.faces,
             "new_too_small": verdict.too_small,
+            "new_model_id": verdict.model_id,
             "now": at,
         }
         for verdict in verdicts
@@ -172,6 +177,7 @@ async def conclude(connection: AsyncConnection, verdicts: Sequence[Verdict], at:
                 reason=bindparam("new_reason"),
                 faces=bindparam("new_faces"),
                 too_small=bindparam("new_too_small"),
+                model_id=bindparam("new_model_id"),
                 concluded_at=bindparam("now"),
             )
         )
@@ -239,14 +245,27 @@ async def signals(connection: AsyncConnection, camera: str, start: datetime, end
     return list((await connection.execute(select(both.c.at).order_by(both.c.at))).scalars())
 
 
-async def first_conclusion(
-    connection: AsyncConnection, cameras: Sequence[str], start: datetime, end: datetime
-) -> datetime | None:
-    """When the first of the frames that these cameras captured in [start, end] was concluded, if any was."""
-    within = frames.c.captured_at.between(start, end)
-    query = select(func.min(frames.c.concluded_at)).where(frames.c.camera.in_(cameras), within)
-    first: datetime | None = (await connection.execute(query)).scalar()
-    return first
+@dataclass(frozen=True, slots=True)
+class Look:
+    """From when to when (UTC) a model looked at frames; `model_id` is None where that is not known."""
+
+    model_id: str | None
+    first: datetime
+    last: datetime
+
+
+async def looks(connection: AsyncConnection, cameras: Sequence[str], start: datetime, end: datetime) -> list[Look]:
+    """When frames that these cameras captured in [start, end] were recognised: a look a model, in order of time."""
+    query = (
+        select(frames.c.model_id, func.min(frames.c.concluded_at), func.max(frames.c.concluded_at))
+        .where(
+            frames.c.camera.in_(cameras),
+            frames.c.captured_at.between(start, end),
+            frames.c.outcome.in_((Outcome.RECOGNISED, Outcome.EMPTY)),
+        )
+        .group_by(frames.c.model_id)
+    )
+    return sorted((Look(*row) for row in await connection.execute(query)), key=lambda look: (look.last, look.first))
 
 
 async def outcomes(connection: AsyncConnection) -> dict[Outcome, int]:

@@ -110,6 +110,16 @@ templates = Table(
     Column("updated_at", UtcDateTime, default=_now, nullable=False),
 )
 
+template_spans = Table(
+    "template_spans",
+    metadata,
+    _person(primary_key=True),
+    Column("model_id", String, primary_key=True),
+    Column("since", UtcDateTime, primary_key=True),
+    Column("until", UtcDateTime),
+)
+"""When there was a template, and nothing of it: what says later whom cameras could have recognised."""
+
 gallery_version = Table(
     "gallery_version",
     metadata,
@@ -137,14 +147,29 @@ frames = Table(
     Column("outcome", String, nullable=False),
     Column("reason", String, nullable=False),
     Column("concluded_at", UtcDateTime),
+    Column("model_id", String),
     Column("faces", Integer, nullable=False),
     Column("too_small", Integer, nullable=False),
     UniqueConstraint("camera", "epoch", "seq"),
 )
-"""The ledger. `captured_at` is corrected: the camera's own clock read `captured_at` + `skew_ms`."""
+"""The ledger. `captured_at` is corrected: the camera's own clock read `captured_at` + `skew_ms`.
+
+`model_id` is what looked at it, None where nothing did.
+"""
 Index("ix_frames_camera_captured_at", frames.c.camera, frames.c.captured_at)
 _pending = text("outcome = 'pending'")
 Index("ix_frames_pending", frames.c.camera, frames.c.captured_at, sqlite_where=_pending, postgresql_where=_pending)
+
+forgotten_frames = Table(
+    "forgotten_frames",
+    metadata,
+    Column("camera", String, primary_key=True),
+    Column("epoch", BigInteger, primary_key=True),
+    Column("last", BigInteger, primary_key=True),
+    Column("first", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Runs of sequence numbers, both ends included, that were in the ledger until retention removed them."""
 
 heartbeats = Table(
     "heartbeats",
@@ -203,6 +228,7 @@ crops = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False, index=True),
 )
+Index("ix_crops_created_at", crops.c.created_at)
 
 sightings = Table(
     "sightings",
@@ -238,6 +264,16 @@ marks = Table(
     Column("rule_version", String, nullable=False),
 )
 """Derived from sightings, coverage and the timetable."""
+_open = text("status = 'open'")
+Index("ix_marks_open", marks.c.date, sqlite_where=_open, postgresql_where=_open)
+
+frozen_days = Table(
+    "frozen_days",
+    metadata,
+    Column("date", String(10), primary_key=True),
+    Column("frozen_at", UtcDateTime, nullable=False),
+)
+"""The school's local dates whose facts retention has removed: their marks stay as they were concluded."""
 
 lectures = Table(
     "lectures",

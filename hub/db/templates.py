@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import builtins
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from . import gallery
+from . import gallery, recognisable
 from .dialects import insert
 from .gallery import version
 from .tables import templates as table
@@ -23,8 +24,10 @@ async def replace(
     model_id: str,
     vector: npt.NDArray[np.float32],
     images: int,
+    *,
+    at: datetime,
 ) -> None:
-    """Sets the person's template for the model, shape (dimension,), computed from `images` images."""
+    """Sets the person's template for the model, shape (dimension,), computed from `images` images, `at` UTC."""
     statement = insert(connection, table).values(person=person, model_id=model_id, vector=vector, images=images)
     new = statement.excluded
     await connection.execute(
@@ -33,13 +36,15 @@ async def replace(
             set_={"vector": new.vector, "images": new.images, "updated_at": new.updated_at},
         )
     )
+    await recognisable.begins(connection, person, model_id, at)
     await gallery.bump(connection)
 
 
-async def remove(connection: AsyncConnection, person: str, model_id: str | None = None) -> None:
-    """Removes the person's template of the model, or of all models; fine if there is none."""
+async def remove(connection: AsyncConnection, person: str, model_id: str | None = None, *, at: datetime) -> None:
+    """Removes the person's template of the model, or of all models, `at` UTC; fine if there is none."""
     statement = delete(table).where(table.c.person == person)
     await connection.execute(statement if model_id is None else statement.where(table.c.model_id == model_id))
+    await recognisable.ends(connection, person, model_id, at)
     await gallery.bump(connection)
 
 

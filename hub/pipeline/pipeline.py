@@ -243,7 +243,9 @@ class Pipeline:
             return Conclusion(seen.frame.id, Outcome.REJECTED, reason=verdict)
         records = tuple([await self._record(seen, verdict, face, crops) for face in verdict.faces])
         outcome = Outcome.RECOGNISED if records else Outcome.EMPTY
-        return Conclusion(seen.frame.id, outcome, observations=records, too_small=verdict.too_small)
+        return Conclusion(
+            seen.frame.id, outcome, observations=records, too_small=verdict.too_small, model_id=verdict.model_id
+        )
 
     async def _record(self, seen: _Seen, judged: Judged, face: JudgedFace, crops: list[str]) -> FaceRecord:
         """The fact to store. Only somebody recognised, whose consent therefore stands, leaves a crop."""

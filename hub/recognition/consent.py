@@ -61,6 +61,13 @@ def standing(events: Iterable[ConsentEvent], now: datetime) -> Consent:
     return Consent.GRANTED if granted else Consent.PENDING
 
 
+def stood(events: Iterable[ConsentEvent], since: datetime, until: datetime) -> bool:
+    """Whether consent was granted all through [since, until], as the events say now."""
+    said = list(events)
+    changes = {moment for event in said for moment in (event.at, event.expires_at) if moment and since < moment < until}
+    return all(standing(said, moment) is Consent.GRANTED for moment in (since, *changes, until))
+
+
 def invented(events: Iterable[ConsentEvent]) -> bool:
     """Whether these are the events of somebody invented: recognised on demo cameras, and on no other."""
     return any(event.signer == INVENTED for event in events)

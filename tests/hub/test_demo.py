@@ -88,7 +88,7 @@ async def test_who_was_withdrawn_or_removed_stays_so(parts: Services, cast: Inve
 async def test_an_interrupted_start_is_made_up_for(parts: Services, cast: Invented) -> None:
     await seed(parts, cast)
     async with parts.database.write() as connection:
-        await templates.remove(connection, "cem")
+        await templates.remove(connection, "cem", at=parts.clock.now())
     assert (await seed(parts, cast))[-1] == "enrolling the demo school: 1 of 1"
     async with parts.database.read() as connection:
         assert await templates.holders(connection) == {"bob", "cem"}

@@ -338,7 +338,7 @@ async def test_a_change_of_model_keeps_the_other_models_templates(tmp_path: Path
     async with services(tmp_path) as parts:
         await parts.enrol("ada")
         async with parts.database.write() as connection:
-            await templates.replace(connection, "ada", "another", np.ones(5, np.float32), 7)
+            await templates.replace(connection, "ada", "another", np.ones(5, np.float32), 7, at=parts.clock.now())
         await enrolled(parts, shown.pupil("ada", "0"))
         async with parts.database.read() as connection:
             assert (await templates.all(connection, "another"))[0] == ["ada"]

@@ -85,7 +85,7 @@ class Panel:
             for person in persons if granted else ():
                 past = at("08:00", date(2026, 9, 1))
                 await consent.append(connection, person=person.id, signer="parent", state=Consent.GRANTED, at=past)
-                await templates.replace(connection, person.id, "model", np.ones(3, np.float32), 2)
+                await templates.replace(connection, person.id, "model", np.ones(3, np.float32), 2, at=past)
 
     async def watched(self, camera: str, start: datetime, end: datetime, every: float = 30) -> None:
         """The camera's heartbeats from `start` to `end`, both included."""

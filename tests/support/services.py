@@ -72,7 +72,9 @@ class Services:
                     connection, person=person, signer="x", state=state, at=NINE - timedelta(days=9), expires_at=expires
                 )
                 (sight,) = await colours.Colours().analyse([shown(person)])
-                await templates.replace(connection, person, "colours-1", sight.faces[0].embedding, 2)
+                await templates.replace(
+                    connection, person, "colours-1", sight.faces[0].embedding, 2, at=NINE - timedelta(days=9)
+                )
 
     async def say(self, person: str, state: Consent, at: datetime | None = None) -> None:
         """A word of the same signer."""

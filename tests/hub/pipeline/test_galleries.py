@@ -96,9 +96,9 @@ async def test_templates_of_another_model_are_not_in_it_and_nobody_needs_one(tmp
     async with services(tmp_path) as parts:
         await parts.enrol("ada", "bob", "cem")
         async with parts.database.write() as connection:
-            await templates.remove(connection, "ada")
-            await templates.replace(connection, "ada", "colours-2", np.ones(128, np.float32), 1)
-            await templates.remove(connection, "bob")
+            await templates.remove(connection, "ada", at=parts.clock.now())
+            await templates.replace(connection, "ada", "colours-2", np.ones(128, np.float32), 1, at=parts.clock.now())
+            await templates.remove(connection, "bob", at=parts.clock.now())
         assert await names(parts) == ["cem"]
         assert await parts.gallery.consenting() == {"ada", "bob", "cem"}
 
