@@ -34,7 +34,7 @@ class Crops:
         self._storage = storage
         self._clock = clock
         self.keep = keep
-        """What is stored from now on is kept so long."""
+        """For how long. A shorter time holds for what was stored before, too; a longer one does not."""
 
     async def put(self, data: bytes, captured_at: datetime) -> Crop:
         """Stores an encoded crop of a frame captured at `captured_at` (UTC); its row comes with its observation.
@@ -51,10 +51,10 @@ class Crops:
         removed = 0
         while True:
             async with self._database.read() as connection:
-                keys = await observations.expired_crops(connection, self._clock.now(), BATCH)
+                keys = await observations.expired_crops(connection, self._clock.now(), self.keep, BATCH)
             if not keys:
                 return removed
-            await self._remove(keys)
+            await self.remove(keys)
             removed += len(keys)
 
     async def sweep_orphans(self) -> int:
@@ -92,10 +92,11 @@ class Crops:
         """Removes every crop that shows the person, and says how many."""
         async with self._database.read() as connection:
             keys = await observations.crops_of(connection, person)
-        await self._remove(keys)
+        await self.remove(keys)
         return len(keys)
 
-    async def _remove(self, keys: Sequence[str]) -> None:
+    async def remove(self, keys: Sequence[str]) -> None:
+        """Removes crops; the observations they show stay."""
         for key in keys:
             await self._storage.delete(key)
         async with self._database.write() as connection:

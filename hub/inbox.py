@@ -65,9 +65,9 @@ class InboxUnavailable(NotReady):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The hub holds the frame. `duplicate`: it did before."""
+    """The hub holds the frame. `duplicate`: it did before; `frame_id` is None if retention has removed it since."""
 
-    frame_id: str
+    frame_id: str | None
     duplicate: bool
 
 
@@ -300,7 +300,7 @@ class Inbox:
             raise InboxUnavailable("the hub is stopping", hint="deliver it again when it runs")
 
     async def _write_down(self, deliveries: Sequence[_Delivery], beats: Sequence[_Beat]) -> None:
-        ids: dict[Number, str] = {}
+        ids: dict[Number, str | None] = {}
         if deliveries:
             async with self._database.read() as connection:
                 ids = await ledger.find(connection, [delivery.number for delivery in deliveries])

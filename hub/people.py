@@ -139,10 +139,11 @@ class Erasure:
         A grant has expired, a withdrawal has come due, or the deletion after an objection was interrupted.
         """
         async with self._database.read() as connection:
-            held = await templates.holders(connection) | await enrolments.holders(connection)
-            held |= await observations.shown(connection)
             now = self._clock.now()
-            lapsed = sorted(held - await consent.granted(connection, held, now))
+            everybody = {person.id for person in await people.all(connection)}
+            objecting = everybody - await consent.granted(connection, everybody, now)
+            held = await templates.holders(connection) | await enrolments.holders(connection)
+            lapsed = sorted((held & objecting) | await observations.shown(connection, objecting))
         for person in lapsed:
             async with self._database.write() as connection:
                 await templates.remove(connection, person, at=now)

@@ -13,7 +13,7 @@ from hub.attendance.records import Rules, Span
 from hub.attendance.register import Register, conclusions, facts_of, register
 from hub.attendance.roster import Person
 from hub.attendance.timetable import Entry, lectures_on
-from hub.db import attendance, ledger, observations, outbox, people, recognisable
+from hub.db import attendance, facts, ledger, observations, outbox, people, recognisable
 from hub.db import settings as stored
 from hub.db.engine import Database
 from hub.db.ledger import Look
@@ -64,10 +64,16 @@ class Registers:
             return {person.id: person.name for person in await people.all(connection)}
 
     async def of(self, day: date) -> Register:
-        """The register of the school's local date, from the facts as they are now."""
+        """The register of the school's local date, from the facts as they are now.
+
+        Of a day past retention it is what was concluded while there were facts.
+        """
         now = self._clock.now()
         reach = facts_of(day, self._timetable, self._zone, self._rules)
         async with self._database.read() as connection:
+            if await facts.is_frozen(connection, day):
+                lectures = lectures_on(day, self._timetable, self._zone)
+                return Register(tuple(lectures), (), tuple(await attendance.marks_of(connection, day.isoformat())))
             looks = await ledger.looks(connection, tuple(self._rooms), reach.start, reach.end)
             held = await recognisable.throughout(connection, self._until_the_last_lecture(day, looks))
             roll = [
@@ -98,6 +104,27 @@ class Registers:
         near = [local + timedelta(days=away) for away in range(-2, 2)]
         return {local} | {day for day in near if self._reach(day).start <= moment <= self._reach(day).end}
 
+    def day_of(self, moment: datetime) -> date:
+        """The day to whose `own` facts one of this moment (UTC) belongs."""
+        local = moment.astimezone(self._zone).date()
+        tomorrow = local + timedelta(days=1)
+        return tomorrow if moment >= self.own(tomorrow).start else local
+
+    def own(self, day: date) -> Span:
+        """The stretch of time whose facts no later day's register needs and that is no earlier day's; UTC.
+
+        With those of all days it makes up all time.
+        """
+        start, end = (
+            min(self._reach(day + timedelta(days=ahead)).start for ahead in range(first, first + 8)) for first in (0, 1)
+        )
+        return Span(start, end)
+
+    async def frozen(self) -> frozenset[date]:
+        """The days whose facts are past retention."""
+        async with self._database.read() as connection:
+            return await facts.frozen(connection)
+
     async def undecided(self) -> list[date]:
         """The days whose marks may change: open ones, and those of days to come, made when the clock was wrong."""
         today = self._clock.now().astimezone(self._zone).date()
@@ -105,7 +132,7 @@ class Registers:
             return await attendance.undecided(connection, today)
 
     async def news(self) -> tuple[int, set[date]]:
-        """The last event of the outbox, and the days of those frames that came to an end since `noted`."""
+        """The last event of the outbox, and the days of frames that came to an end, and of crops that went, since."""
         days: set[date] = set()
         async with self._database.read() as connection:
             last = int(await stored.get(connection, NOTED) or 0)
@@ -114,6 +141,9 @@ class Registers:
                 for event in events:
                     if event.kind == "frame":
                         days |= self.days_of(datetime.fromisoformat(event.payload["captured_at"]))
+                    elif event.kind == "crops":
+                        for hour in map(datetime.fromisoformat, event.payload["hours"]):
+                            days |= self.days_of(hour) | self.days_of(hour + timedelta(hours=1))
         return last, days
 
     async def noted(self, last: int) -> None:
@@ -143,6 +173,8 @@ class Registers:
         found = await self.of(day)
         date_ = day.isoformat()
         async with self._database.write() as connection:
+            if await facts.is_frozen(connection, day):
+                return found
             before = await attendance.marks_of(connection, date_)
             await attendance.replace_day(connection, date_, found.sightings, found.marks, found.lectures)
             changed = {mark.lecture for mark in {*before} ^ {*found.marks}}

@@ -6,28 +6,20 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
-from itertools import count
 
-from hub.crops import Crops
 from hub.db import ledger
 from hub.db.engine import Database
-from hub.failure import Failure
 from hub.inbox import Inbox, Pending
-from hub.people import Erasure
 from hub.pipeline.backlog import Backlog
 from hub.pipeline.pipeline import Pipeline
-from hub.plugin import CameraEvent, Clock, Frame, Heartbeat, NeedsHuman, Permanent, PluginError
+from hub.plugin import CameraEvent, Clock, Frame, Heartbeat, NeedsHuman, Permanent
 from hub.registers import Projector
+from hub.sweeping import Sweeper
 
 logger = logging.getLogger("fras.hub")
 
 LOOK_AGAIN = 60.0
 """Seconds after which today's register is drawn anew without news: lectures end, patience runs out."""
-SWEEP = timedelta(hours=1)
-"""How often what is past its retention, or whose consent has lapsed, is removed."""
-ORPHANS = 24
-"""Sweeps of which one also looks for pictures that nothing refers to."""
 PULSE = 15.0
 """Seconds between two lines of the log that say how far recognition is, when there is news."""
 DRAINING = 0.1
@@ -44,8 +36,7 @@ class Hub:
         backlog: Backlog[Pending],
         pipeline: Pipeline,
         projector: Projector,
-        crops: Crops,
-        erasure: Erasure,
+        sweeper: Sweeper,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -53,8 +44,7 @@ class Hub:
         self._backlog = backlog
         self._pipeline = pipeline
         self._projector = projector
-        self._crops = crops
-        self._erasure = erasure
+        self._sweeper = sweeper
         self._clock = clock
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -88,7 +78,7 @@ class Hub:
             task.result()
 
     def start(self) -> None:
-        work = (self._feed, self._pipeline.run, self._projector.run, self._look_again, self._sweep, self._pulse)
+        work = (self._feed, self._pipeline.run, self._projector.run, self._look_again, self._sweeper.run, self._pulse)
         self._tasks = [asyncio.create_task(part(), name=part.__qualname__) for part in work]
 
     async def stop(self) -> None:
@@ -118,18 +108,6 @@ class Hub:
         while True:
             self._projector.look_again()
             await self._clock.sleep(LOOK_AGAIN)
-
-    async def _sweep(self) -> None:
-        for hour in count():
-            try:
-                await self._crops.sweep()
-                await self._erasure.lapsed()
-                await self._projector.forget_news()
-                if hour % ORPHANS == 0:
-                    await self._crops.sweep_orphans()
-            except (PluginError, Failure) as error:
-                logger.warning("what is past its time could not be removed now: %s", error)
-            await self._clock.sleep(SWEEP.total_seconds())
 
 
 @asynccontextmanager

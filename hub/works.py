@@ -25,11 +25,13 @@ from hub.plugin import Invented, Storage
 from hub.policies import policy_for
 from hub.registers import Projector
 from hub.reloading import Changes, Slot, StorageInUse, changes
+from hub.retention import Retention
 from hub.running import Hub, running
 from hub.runtime.catalog import Catalog
 from hub.runtime.threads import DaemonPool
 from hub.runtime.watchdog import Watchdog
 from hub.settings import CameraPart, Http, Settings, read_settings
+from hub.sweeping import Sweeper
 
 if TYPE_CHECKING:
     from hub.nodes.service import Service
@@ -55,7 +57,7 @@ class Works:
         storages: Slot[Storage],
         sites: Slot[str] | None,
         nodes: Service | None,
-        crops: Crops,
+        sweeper: Sweeper,
         served: Report,
         report: Report,
     ) -> None:
@@ -69,7 +71,7 @@ class Works:
         self._judge = judges.now
         self._storages = storages
         self._sites = sites
-        self._crops = crops
+        self._sweeper = sweeper
         self._served = served
         self._report = report
         self._turn = asyncio.Lock()
@@ -138,7 +140,7 @@ class Works:
     async def _put_into_force(self, asked: Changes, settings: Settings, catalog: Catalog) -> None:
         """What cannot fail: a camera that does not open says so in its health."""
         self._school.settings, self._school.catalog = settings, catalog
-        self._crops.keep = settings.keep.crops
+        self._sweeper.keep(settings.keep)
         if self._sites and "http" in asked.sections:
             self._served(self._sites.now)
         if asked.sections & {"timetable", "rules", "cameras"}:
@@ -188,7 +190,9 @@ async def open_works(school: School, served: Report | None = None, report: Repor
             inbox, backlog, judges.now, crops, threads, clock, projector.concluded, partial(_drawn, school)
         )
         erasure = Erasure(school.database, storage, crops, clock)
-        hub = Hub(school.database, inbox, backlog, pipeline, projector, crops, erasure, clock)
+        retention = Retention(school.database, school.registers, crops, clock, school.settings.keep.facts)
+        sweeper = Sweeper(school.database, projector, crops, erasure, retention, clock)
+        hub = Hub(school.database, inbox, backlog, pipeline, projector, sweeper, clock)
         await stack.enter_async_context(running(hub))
         stack.push_async_callback(_stop_cameras, school)
         stack.callback(school.supervisor.begin_stop)
@@ -198,7 +202,7 @@ async def open_works(school: School, served: Report | None = None, report: Repor
             sites = await stack.enter_async_context(Slot(partial(_site, school, school.settings.http, storages)))
             served(sites.now)
         works = Works(
-            school, hub, inbox, pipeline, projector, judges, storages, sites, nodes, crops, served or _unsaid, report
+            school, hub, inbox, pipeline, projector, judges, storages, sites, nodes, sweeper, served or _unsaid, report
         )
         for camera in school.settings.cameras:
             works.start_camera(camera)

@@ -33,10 +33,13 @@ async def _verify(where: Paths, rebuild: bool) -> int:
             after = await school.registers.stored()
         else:
             after = await school.registers.derived(before)
+        frozen = len(before.keys() & await school.registers.frozen())
     different = sorted(day for day in before if before[day] != after.get(day))
     for day in different:
         console.say(f"{day}: the stored register is not what the facts say now")
+    if frozen:
+        console.say(f"{frozen} of {len(before)} days are past retention: their marks stand as they were concluded")
     verb = "dropped and rebuilt" if rebuild else "derived again"
     same = len(before) - len(different)
-    console.say(f"{len(before)} days {verb}, {same} the same byte for byte")
+    console.say(f"{len(before) - frozen} days {verb}, {same - frozen} the same byte for byte")
     return 1 if different else 0

@@ -9,7 +9,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,21 @@ class Database:
                 yield connection
                 if noted and self._objections:
                     await _keep(self._objections, noted)
+
+    async def forget_log(self) -> None:
+        """Empties SQLite's write-ahead log, where what was deleted from the file may still be read.
+
+        Somebody who reads meanwhile may prevent it: then it is for the next time.
+        """
+        if self._reader.dialect.name == "sqlite" and self._writer is not None:
+            with _Explained(self.name):
+                async with self._turn:
+                    await asyncio.to_thread(_empty_log, self.name)
+
+
+def _empty_log(file: str) -> None:
+    with closing(sqlite3.connect(file, timeout=0.5)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 @asynccontextmanager

@@ -8,14 +8,27 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import and_, bindparam, func, literal, or_, select, union, update
+from sqlalchemy import (
+    BigInteger,
+    String,
+    and_,
+    bindparam,
+    column,
+    func,
+    literal,
+    or_,
+    select,
+    union,
+    update,
+    values,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.plugin import Heartbeat
 
 from . import school
 from .dialects import insert
-from .tables import cameras, frames, heartbeats
+from .tables import cameras, forgotten_frames, frames, heartbeats
 
 BATCH = 500
 
@@ -93,12 +106,13 @@ async def add(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
     await connection.execute(frames.insert().values(school_id=school.here()), rows)
 
 
-async def find(connection: AsyncConnection, numbers: Iterable[Number]) -> dict[Number, str]:
-    """The ids of those frames that are in the ledger, whatever became of them."""
+async def find(connection: AsyncConnection, numbers: Iterable[Number]) -> dict[Number, str | None]:
+    """The ids of those frames that are in the ledger, whatever became of them; None of those it had until retention."""
+    numbers = set(numbers)
     wanted: dict[tuple[str, int], list[int]] = {}
-    for camera, epoch, seq in sorted(set(numbers)):
+    for camera, epoch, seq in sorted(numbers):
         wanted.setdefault((camera, epoch), []).append(seq)
-    found: dict[Number, str] = {}
+    found: dict[Number, str | None] = {}
     columns = (frames.c.camera, frames.c.epoch, frames.c.seq, frames.c.id)
     for batch in _batches(wanted):
         series = [
@@ -107,6 +121,28 @@ async def find(connection: AsyncConnection, numbers: Iterable[Number]) -> dict[N
         ]
         for row in await connection.execute(select(*columns).where(or_(*series))):
             found[row.camera, row.epoch, row.seq] = row.id
+    return found | dict.fromkeys(await _forgotten(connection, sorted(numbers - found.keys())))
+
+
+async def _forgotten(connection: AsyncConnection, numbers: Sequence[Number]) -> list[Number]:
+    """Those of `numbers` that retention has removed from the ledger."""
+    table = forgotten_frames.c
+    found: list[Number] = []
+    for start in range(0, len(numbers), BATCH):
+        wanted = (
+            values(column("camera", String), column("epoch", BigInteger), column("seq", BigInteger), name="wanted")
+            .data(numbers[start : start + BATCH])
+            .cte()
+        )
+        nearest = (
+            select(table.first)
+            .where(table.camera == wanted.c.camera, table.epoch == wanted.c.epoch, table.last >= wanted.c.seq)
+            .order_by(table.last)
+            .limit(1)
+            .scalar_subquery()
+        )
+        query = select(wanted.c.camera, wanted.c.epoch, wanted.c.seq).where(nearest <= wanted.c.seq)
+        found += [(row.camera, row.epoch, row.seq) for row in await connection.execute(query)]
     return found
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.attendance.records import Observation
 from hub.plugin import Box, Quality
 
-from . import consent
+from . import consent, outbox
 from .ledger import Concluded
 from .tables import crops, marks, observations, sightings
 
@@ -131,10 +131,10 @@ async def span(connection: AsyncConnection) -> tuple[datetime, datetime] | None:
     return (first, last) if first and last else None
 
 
-async def expired_crops(connection: AsyncConnection, now: datetime, limit: int) -> list[str]:
-    """The keys of crops past their retention, oldest first."""
-    query = select(crops.c.key).where(crops.c.expires_at <= now).order_by(crops.c.expires_at, crops.c.key).limit(limit)
-    return list((await connection.execute(query)).scalars())
+async def expired_crops(connection: AsyncConnection, now: datetime, keep: timedelta, limit: int) -> list[str]:
+    """The keys of crops past their retention, or stored more than `keep` ago."""
+    past = or_(crops.c.expires_at <= now, crops.c.created_at <= now - keep)
+    return list((await connection.execute(select(crops.c.key).where(past).limit(limit))).scalars())
 
 
 async def crops_of(connection: AsyncConnection, person: str) -> list[str]:
@@ -143,10 +143,16 @@ async def crops_of(connection: AsyncConnection, person: str) -> list[str]:
     return list((await connection.execute(query)).scalars())
 
 
-async def shown(connection: AsyncConnection) -> frozenset[str]:
-    """Everybody of whom there is a crop."""
-    query = select(observations.c.person).join(crops).where(observations.c.person.is_not(None)).distinct()
-    return frozenset((await connection.execute(query)).scalars())
+async def shown(connection: AsyncConnection, persons: Iterable[str]) -> frozenset[str]:
+    """Those of `persons` of whom there is a crop."""
+    wanted = sorted(set(persons))
+    found: set[str] = set()
+    for start in range(0, len(wanted), BATCH):
+        query = select(observations.c.person).where(
+            observations.c.person.in_(wanted[start : start + BATCH]), observations.c.crop.is_not(None)
+        )
+        found |= set((await connection.execute(query.distinct())).scalars())
+    return frozenset(found)
 
 
 async def kept_crops(connection: AsyncConnection, keys: Sequence[str]) -> set[str]:
@@ -160,10 +166,19 @@ async def kept_crops(connection: AsyncConnection, keys: Sequence[str]) -> set[st
 
 
 async def drop_crops(connection: AsyncConnection, keys: Sequence[str]) -> None:
-    """Removes the rows of crops that are gone; what pointed at them stays, without the pointer."""
+    """Removes the rows of crops that are gone; what pointed at them stays, without the pointer.
+
+    The hours in which they were captured are an event: other crops may show what those showed.
+    """
     for start in range(0, len(keys), BATCH):
         batch = keys[start : start + BATCH]
         shown = select(crops.c.observation_id).where(crops.c.key.in_(batch))
+        captured = (
+            await connection.execute(select(observations.c.captured_at).where(observations.c.id.in_(shown)))
+        ).scalars()
+        hours = {moment.replace(minute=0, second=0, microsecond=0) for moment in captured}
+        if hours:
+            await outbox.append(connection, "crops", {"hours": [hour.isoformat() for hour in sorted(hours)]})
         await connection.execute(update(observations).where(observations.c.id.in_(shown)).values(crop=None))
         for table in (sightings, marks):
             await connection.execute(update(table).where(table.c.crop.in_(batch)).values(crop=None))

@@ -94,9 +94,13 @@ class CameraPart(Part):
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Retention: how long the hub keeps what, counted from capture."""
+    """Retention: how long the hub keeps what.
+
+    `crops` from when they were stored; `facts` (rows of frames, heartbeats, faces, sightings) from the end of the day.
+    """
 
     crops: timedelta = timedelta(days=30)
+    facts: timedelta = timedelta(days=180)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,6 +17,8 @@ from . import schemas, timetable
 from .law import JURISDICTIONS
 from .model import CameraPart, Http, Keep, NodeAccess, Part, Platforms, PolicySettings, School, Settings
 from .zone import AUTO, machine_zone, zone
+
+DAY = timedelta(days=1)
 
 
 def read_settings(
@@ -65,6 +68,7 @@ class _Reading:
         ]
         attendance = self.checked(schemas.ATTENDANCE, sections.get("attendance", {}), ("attendance",))
         entries = self.entries(attendance.pop("timetable", []))
+        self.kept(storage.get("keep", {}))
         self.same_ids(cameras)
         self.unwatched(entries, cameras)
         if any(problem.severity is Severity.ERROR for problem in self.problems):
@@ -182,6 +186,17 @@ class _Reading:
                 entries.append(timetable.Entry.of(timed, self.document, keys))
         self.report(timetable.overlaps(self.document, entries))
         return entries
+
+    def kept(self, keep: Mapping[str, Any]) -> None:
+        if {"crops", "facts"} <= keep.keys():
+            where: Keys = ("storage", "keep")
+            if keep["facts"] < DAY:
+                message = "keep->facts is less than a day: registers are derived from facts"
+                self.report(problem_at(self.document, where, message, "keep them for some weeks, at least"))
+            elif keep["crops"] > keep["facts"]:
+                message = "crops are to be kept for longer than the facts they belong to: they go with these"
+                hint = "keep crops for a shorter time, or facts for a longer one"
+                self.report(problem_at(self.document, where, message, hint, Severity.WARNING))
 
     def same_ids(self, cameras: Iterable[Mapping[str, Any]]) -> None:
         seen: dict[str, int] = {}

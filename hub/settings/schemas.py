@@ -150,7 +150,8 @@ CAMERA = {
 }
 
 KEEP: dict[Any, Any] = {
-    vol.Optional("crops", default="30 days", description="Evidence: the face that led to a mark"): duration
+    vol.Optional("crops", default="30 days", description="Evidence: the face that led to a mark"): duration,
+    vol.Optional("facts", default="180 days", description="What marks are derived from: who was seen when"): duration,
 }
 
 STORAGE: dict[Any, Any] = {**PLATFORM, vol.Optional("keep", default=dict, description="How long what is kept"): KEEP}

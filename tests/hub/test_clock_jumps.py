@@ -55,7 +55,7 @@ async def register(folder: Path, jumps: tuple[datetime, ...]) -> tuple[bytes, li
         projector = Projector(parts.registers, clock)
         backlog: Backlog[Pending] = Backlog()
         pipeline = Pipeline(parts.inbox, backlog, parts.judge, parts.crops, threads, clock, projector.concluded)
-        hub = Hub(parts.database, parts.inbox, backlog, pipeline, projector, parts.crops, parts.erasure, clock)
+        hub = Hub(parts.database, parts.inbox, backlog, pipeline, projector, parts.sweeper(projector, clock), clock)
         async with running(hub), asyncio.timeout(20):
             for seq in range(31):
                 parts.clock.wall = jumps[seq % len(jumps)]

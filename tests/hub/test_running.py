@@ -18,8 +18,9 @@ from hub.pipeline.backlog import Backlog
 from hub.pipeline.pipeline import Pipeline
 from hub.plugin import Heartbeat, SystemClock
 from hub.registers import Projector
-from hub.running import ORPHANS, Hub, running
+from hub.running import Hub, running
 from hub.runtime.threads import DaemonPool
+from hub.sweeping import ORPHANS
 from tests.support.services import NINE, Services, frame, services, until
 
 MONDAY = date(2026, 11, 23)
@@ -32,7 +33,8 @@ async def hub(parts: Services) -> AsyncIterator[Hub]:
     projector = Projector(parts.registers, SystemClock())
     backlog: Backlog[Pending] = Backlog()
     pipeline = Pipeline(parts.inbox, backlog, parts.judge, parts.crops, threads, SystemClock(), projector.concluded)
-    made = Hub(parts.database, parts.inbox, backlog, pipeline, projector, parts.crops, parts.erasure, SystemClock())
+    sweeper = parts.sweeper(projector, SystemClock())
+    made = Hub(parts.database, parts.inbox, backlog, pipeline, projector, sweeper, SystemClock())
     async with running(made):
         yield made
     threads.close()
@@ -113,7 +115,7 @@ async def test_a_sweep_that_fails_is_tried_again(tmp_path: Path, monkeypatch: py
 
         monkeypatch.setattr(type(parts.crops), "sweep", part("expired", True))
         monkeypatch.setattr(type(parts.crops), "sweep_orphans", part("orphans", False))
-        monkeypatch.setattr("hub.running.SWEEP", timedelta(milliseconds=1))
+        monkeypatch.setattr("hub.sweeping.SWEEP", timedelta(milliseconds=1))
         async with hub(parts):
             async with asyncio.timeout(10):
                 while swept.count("expired") <= 2 * ORPHANS:

@@ -26,12 +26,14 @@ from hub.pipeline.backlog import Backlog
 from hub.pipeline.galleries import GalleryKeeper
 from hub.pipeline.judge import Judge
 from hub.pipeline.pipeline import Pipeline
-from hub.plugin import Embedder, Frame, RecognizerSpec, Storage, StorageSpec
+from hub.plugin import Clock, Embedder, Frame, RecognizerSpec, Storage, StorageSpec
 from hub.recognition.consent import Consent
 from hub.recognition.policy import Policy, Thresholds
-from hub.registers import Registers
+from hub.registers import Projector, Registers
+from hub.retention import Retention
 from hub.runtime.supervisor import Supervisor
 from hub.runtime.threads import DaemonPool
+from hub.sweeping import Sweeper
 from plugins.storage import local_disk
 from tests.support import colours
 from tests.support.context import ManualClock
@@ -60,8 +62,12 @@ class Services:
     judge: Judge
     registers: Registers
     erasure: Erasure
+    retention: Retention
     roll: Roll
     clock: ManualClock
+
+    def sweeper(self, projector: Projector, clock: Clock) -> Sweeper:
+        return Sweeper(self.database, projector, self.crops, self.erasure, self.retention, clock)
 
     async def enrol(self, *persons: str, state: Consent = Consent.GRANTED, expires: datetime | None = None) -> None:
         """People with their template and their consent, as if from long ago."""
@@ -144,6 +150,7 @@ async def services(
             Judge(embedder, gallery, POLICY),
             registers,
             Erasure(database, disk, crops, clock),
+            Retention(database, registers, crops, clock, timedelta(days=180)),
             Roll(database, clock),
             clock,
         )

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from aiohttp import web
 
-from hub.db import listing
+from hub.db import ledger, listing
 from hub.db.listing import Row
 from hub.nodes.entrances import Crowded, Entrance
 from hub.plugin import CameraEvent, Frame
@@ -75,6 +75,8 @@ async def send_frame(request: web.Request, camera: str, headers: FrameHeaders) -
                 row = await _known(request, camera, epoch, seq)
     except Crowded as crowded:
         raise Problem(429, crowded.message, hint="send it again, nothing counts twice", headers=RETRY_AFTER) from None
+    if row is None and await _had(request, camera, epoch, seq):
+        raise Problem(410, "the hub had this frame until its time was over", hint="do not send it again")
     if row is None:
         raise Problem(503, "the frame was lost", hint="send it again", headers=RETRY_AFTER)
     if row["bytes"] != len(image) or headers.captured_at not in (None, row["captured_at"]):
@@ -164,6 +166,11 @@ def _number(headers: FrameHeaders, image: bytes) -> tuple[int, int]:
 async def _known(request: web.Request, camera: str, epoch: int, seq: int) -> Row | None:
     async with request.app[keys.DATABASE].read() as connection:
         return await listing.numbered(connection, camera, epoch, seq)
+
+
+async def _had(request: web.Request, camera: str, epoch: int, seq: int) -> bool:
+    async with request.app[keys.DATABASE].read() as connection:
+        return bool(await ledger.find(connection, [(camera, epoch, seq)]))
 
 
 async def deliver(entrance: Entrance, event: CameraEvent, called: str) -> None:

@@ -68,7 +68,7 @@ class TestMeaning:
         assert (found.school.database, found.school.jurisdiction) == ("sqlite:///fras.db", "other")
         assert found.http == Http("127.0.0.1", 8123)
         assert found.recognizer == Part("onnx_local", "onnx_local", {"pack": "dlib", "min_face": 40}, Place("", 0))
-        assert found.keep == Keep(timedelta(days=30))
+        assert found.keep == Keep(crops=timedelta(days=30), facts=timedelta(days=180))
         assert found.policy == PolicySettings()
         assert found.rules == Rules()
         assert (found.cameras, found.timetable, found.warnings) == ((), (), ())
