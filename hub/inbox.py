@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -21,13 +21,14 @@ from hub.attempts import Attempts
 from hub.db import ledger, observations, outbox
 from hub.db.calendar import academic_year
 from hub.db.engine import Database
-from hub.db.errors import DatabaseError, DatabaseFull
+from hub.db.errors import DatabaseError
 from hub.db.ledger import Entry, Kind, Number, Outcome, Pending, Verdict
 from hub.db.observations import Crop, FaceRecord
 from hub.detections import pack
 from hub.failure import Failure
-from hub.plugin import Clock, Detections, Frame, Heartbeat, NotFound, NotReady
-from hub.spool import NO_ROOM, PASSING, Spool
+from hub.plugin import Clock, Detections, Frame, Heartbeat, NotFound
+from hub.refusals import InboxFull, InboxUnavailable, refusal, refusing
+from hub.spool import PASSING, Spool
 
 __all__ = [
     "Accepted",
@@ -53,14 +54,6 @@ LARGEST = 2**63 - 1
 """Epochs and sequence numbers are signed 63-bit integers."""
 
 T = TypeVar("T")
-
-
-class InboxFull(NotReady):
-    """No room for the frame; nothing of it was kept, and the camera should deliver it again later."""
-
-
-class InboxUnavailable(NotReady):
-    """The frame could not be kept for another reason; the camera should deliver it again later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +118,7 @@ async def open_inbox(
 
         inbox = Inbox(database, spool, clock, threads, year, Attempts(folder / "attempts"))
         await inbox.sweep()
-        inbox.count_attempts()
+        inbox.attempts.load([frame.id for frame in inbox._arrived])
         writer = asyncio.create_task(inbox.write_down(), name="inbox")
         try:
             yield inbox
@@ -183,7 +176,7 @@ class Inbox:
     async def acknowledged(self, camera: str, epoch: int, seqs: Sequence[int]) -> frozenset[int]:
         """Which of the camera's frames the ledger has, whatever became of them."""
         numbers = [(camera, epoch, seq) for seq in seqs if 0 <= seq <= LARGEST and 0 <= epoch <= LARGEST]
-        with _told():
+        with refusing():
             async with self._database.read() as connection:
                 return frozenset(seq for _, _, seq in await ledger.find(connection, numbers))
 
@@ -216,7 +209,7 @@ class Inbox:
             Verdict(done.frame_id, done.outcome, done.reason, len(done.observations), done.too_small, done.model_id)
             for done in reversed(first.values())
         ]
-        with _told():
+        with refusing():
             async with self._database.write() as connection:
                 frames = await ledger.conclude(connection, verdicts, self._clock.now())
                 faces = {frame: first[frame].observations for frame in frames}
@@ -243,10 +236,6 @@ class Inbox:
             await self.conclude([Conclusion(frame, Outcome.REJECTED, reason="its file was lost") for frame in lost])
         self._arrive([frame for frame in waiting if frame.id in names])
 
-    def count_attempts(self) -> None:
-        """Finds out what was being recognised when the hub ended last; once, before anything is recognised."""
-        self.attempts.load([frame.id for frame in self._arrived])
-
     async def write_down(self) -> None:
         """Commits deliveries, all that have gathered since the last commit at once; ends after `close`."""
         while not self._closed or self._deliveries or self._beats:
@@ -260,7 +249,7 @@ class Inbox:
             try:
                 await self._write_down(deliveries, beats)
             except Exception as fault:
-                problem = _problem(fault)
+                problem = refusal(fault)
                 waiting: list[asyncio.Future[Any]] = [item.done for item in deliveries]
                 waiting += [beat.done for beat in beats]
                 for future in waiting:
@@ -349,7 +338,7 @@ class Inbox:
                 if error is None:
                     written.append(delivery)
                 elif not delivery.done.done():
-                    delivery.done.set_exception(_problem(error))
+                    delivery.done.set_exception(refusal(error))
         if written:
             await self._in_thread(self._spool.sync)
         return sorted(written, key=lambda delivery: delivery.entry.frame.id)
@@ -383,27 +372,3 @@ def _event(frame: ledger.Concluded, verdict: Verdict) -> dict[str, object]:
         "outcome": verdict.outcome,
         "observations": [observations.observation_id(frame.id, face) for face in range(verdict.faces)],
     }
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Failures of the database as those of the inbox, which say that it may be tried again."""
-    try:
-        yield
-    except DatabaseError as error:
-        raise _problem(error) from error
-
-
-def _problem(fault: Exception) -> Exception:
-    """What the camera's side is told."""
-    if isinstance(fault, DatabaseFull):
-        return InboxFull(fault.message, hint=fault.hint)
-    if isinstance(fault, Failure):
-        return InboxUnavailable(fault.message, hint=fault.hint)
-    if isinstance(fault, OSError):
-        if fault.errno in NO_ROOM:
-            return InboxFull("the inbox has no room left on its disk", hint="free some space; it is tried again")
-        return InboxUnavailable(
-            f"the inbox cannot be written: {fault.strerror}", hint="check the disk and the rights on the data folder"
-        )
-    return fault

@@ -72,7 +72,7 @@ class Registers:
         reach = facts_of(day, self._timetable, self._zone, self._rules)
         async with self._database.read() as connection:
             if await facts.is_frozen(connection, day):
-                lectures = lectures_on(day, self._timetable, self._zone)
+                lectures = await attendance.lectures_of(connection, day.isoformat())
                 return Register(tuple(lectures), (), tuple(await attendance.marks_of(connection, day.isoformat())))
             looks = await ledger.looks(connection, tuple(self._rooms), reach.start, reach.end)
             held = await recognisable.throughout(connection, self._until_the_last_lecture(day, looks))

@@ -7,6 +7,9 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from sqlalchemy import create_engine
+
+from hub.db import schema
 from hub.db.engine import Database, open_database
 from hub.inbox import Crop, FaceRecord, Inbox, open_inbox
 from hub.plugin import Box, Frame, Quality, SystemClock
@@ -30,6 +33,14 @@ class SetClock(SystemClock):
 
 def url_of(folder: Path) -> str:
     return f"sqlite:///{folder}/fras.db"
+
+
+def older_fras(folder: Path, revision: str) -> None:
+    """Makes the database that a FRAS of that schema would have made."""
+    engine = create_engine(url_of(folder))
+    with engine.begin() as connection:
+        schema.upgrade(connection, revision)
+    engine.dispose()
 
 
 @asynccontextmanager

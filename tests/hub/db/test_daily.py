@@ -17,7 +17,7 @@ from hub.attendance.records import Lecture, Mark, Status
 from hub.db import attendance, daily, overview, people
 from hub.db.engine import Database, open_database
 from hub.db.people import Person
-from tests.support.facts import url_of
+from tests.support.facts import older_fras, url_of
 
 MONDAY, TUESDAY = "2026-11-23", "2026-11-24"
 FIRST, LAST = date(2026, 11, 1), date(2026, 11, 30)
@@ -93,12 +93,18 @@ async def test_marks_of_an_older_fras_are_counted_when_it_is_upgraded(tmp_path: 
         mark("cem", MONDAY, 0, Status.NOT_OBSERVED),
         mark("cem", TUESDAY, 0, Status.OPEN),
     ]
-    async with open_database(url_of(tmp_path)) as database, database.write() as connection:
+    newer = tmp_path / "newer"
+    async with open_database(url_of(newer)) as database, database.write() as connection:
         await people.add(connection, *(Person(one, one) for one in PEOPLE))
         for day in (MONDAY, TUESDAY):
             await attendance.replace_day(connection, day, [], [one for one in marks if one.lecture.startswith(day)])
+    older_fras(tmp_path, "0002")
     with closing(sqlite3.connect(tmp_path / "fras.db")) as older:
-        older.executescript("DROP TABLE daily; DROP TABLE lectures; UPDATE alembic_version SET version_num = '0002'")
+        older.execute("ATTACH ? AS newer", (f"{newer}/fras.db",))
+        older.executescript(
+            "DELETE FROM school; INSERT INTO school SELECT * FROM newer.school;"
+            "INSERT INTO people SELECT * FROM newer.people; INSERT INTO marks SELECT * FROM newer.marks"
+        )
     async with open_database(url_of(tmp_path)) as database, database.write() as connection:
         assert await daily.between(connection, FIRST, LAST) == counted(marks)
         assert await overview.held(connection, FIRST, LAST) == {MONDAY: 2, TUESDAY: 1}

@@ -8,15 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import create_engine
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.db import consent, people, recognisable, schema, templates
+from hub.db import consent, people, recognisable, templates
 from hub.db.engine import Database, open_database
 from hub.db.ledger import Look
 from hub.db.people import Person
 from hub.recognition.consent import Consent
-from tests.support.facts import at, url_of
+from tests.support.facts import at, older_fras, url_of
 
 DAY = Look("m", at(100), at(200))
 
@@ -121,10 +120,7 @@ async def test_nothing_is_left_of_a_person_who_goes(database: Database) -> None:
 
 
 async def test_templates_from_before_there_were_spans(tmp_path: Path) -> None:
-    engine = create_engine(f"sqlite:///{tmp_path}/fras.db")
-    with engine.begin() as connection:
-        schema.upgrade(connection, "0001")
-    engine.dispose()
+    older_fras(tmp_path, "0001")
     with closing(sqlite3.connect(tmp_path / "fras.db")) as old:
         (here,) = old.execute("SELECT id FROM school").fetchone()
         for person in ("ada", "bob"):
