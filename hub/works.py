@@ -114,7 +114,7 @@ class Works:
                 await pause.enter_async_context(self._pipeline.paused())
             if self._sites and "http" in asked.sections:
                 await self._exchange_slot(
-                    self._sites, partial(_site, self._school, then.settings.http, self._storages), undo
+                    self._sites, partial(_site, self._school, then.settings.http, self._storages, self.nodes), undo
                 )
             if "storage" in asked.sections:
                 await self._exchange_slot(self._storages, partial(open_storage, then), undo)
@@ -199,7 +199,7 @@ async def open_works(school: School, served: Report | None = None, report: Repor
         sites: Slot[str] | None = None
         nodes = _nodes(school) if served else None
         if served:
-            sites = await stack.enter_async_context(Slot(partial(_site, school, school.settings.http, storages)))
+            sites = await stack.enter_async_context(Slot(partial(_site, school, school.settings.http, storages, nodes)))
             served(sites.now)
         works = Works(
             school, hub, inbox, pipeline, projector, judges, storages, sites, nodes, sweeper, served or _unsaid, report
@@ -224,11 +224,11 @@ def _nodes(school: School) -> Service:
 
     registry = Registry(school.database, school.clock)
     nodes = Nodes(registry, school.database, school.entrances, lambda: school.settings, school.clock)
-    return Service(nodes, school.paths.data, lambda: school.settings.nodes, school.clock)
+    return Service(nodes, school.paths.data, lambda: school.configured, school.clock)
 
 
 @asynccontextmanager
-async def _site(school: School, http: Http, storages: Slot[Storage]) -> AsyncIterator[str]:
+async def _site(school: School, http: Http, storages: Slot[Storage], nodes: Service | None) -> AsyncIterator[str]:
     """The web site's address, while it is served."""
     from hub.web.server import application, serving  # half a second that other commands need not wait
 
@@ -240,6 +240,7 @@ async def _site(school: School, http: Http, storages: Slot[Storage]) -> AsyncIte
         storage=lambda: StorageInUse(storages),
         health=lambda: school.supervisor.health,
         entrances=school.entrances,
+        nodes=nodes,
     )
     async with serving(app, http.host, http.port) as address:
         yield address

@@ -12,6 +12,7 @@ import voluptuous as vol
 from config import Invalid, Place, Problem
 from hub.db.nodes import Node, NodeState
 from hub.failure import Failure
+from hub.plugin.validators import slug
 from hub.settings import CameraPart, Platforms, Settings
 
 PLATFORM: Final = "pi_node"
@@ -86,6 +87,12 @@ def invited_as(settings: Settings, nodes: Sequence[Node], room: str, camera: str
         return camera, None
     if not room:
         raise Failure("a new camera needs a room", hint="name the room it watches, as in the timetable: --room 101")
+    if camera:
+        try:
+            slug(camera)
+        except vol.ValueInvalid as invalid:
+            fact, _, hint = str(invalid).partition("; ")
+            raise Failure(f"{camera[:64]!r} cannot be the id of a camera: {fact}", hint=hint) from None
     used = {*parts, *(node.camera for node in nodes)}
     return camera or _free(room, used), room
 

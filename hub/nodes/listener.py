@@ -55,6 +55,7 @@ class Listener:
 
     def application(self) -> web.Application:
         app = web.Application()
+        app.on_response_prepare.append(_no_name)
         app.router.add_get(PATH, self._connected)
         return app
 
@@ -101,6 +102,11 @@ class Listener:
             own.users -= 1
             if not own.users:
                 del self._turns_of[address]
+
+
+async def _no_name(request: web.Request, response: web.StreamResponse) -> None:
+    """Nobody need know what runs here in which version."""
+    response.headers["Server"] = "FRAS"
 
 
 @asynccontextmanager

@@ -82,6 +82,10 @@ class Nodes:
     def connected(self) -> Mapping[str, Session]:
         return self._live
 
+    def unnoted(self, node: str) -> Mapping[str, int]:
+        """Its refusals that are not in the database yet."""
+        return +self._refusals.get(node, Counter())
+
     # ---- what the administrator asks of a node
 
     async def identify(self, node: str, seconds: float) -> None:
@@ -140,11 +144,11 @@ class Nodes:
         except Gone:
             end = End(None)
         finally:
+            if end.refusal is not None:
+                self._count(end, link.address, node)
+                if not known and end.refusal not in HONEST:
+                    self.failures.note(link.address, self.clock.monotonic())
             await link.close(end.close)
-        if end.refusal is not None:
-            self._count(end, link.address, node)
-            if not known and end.refusal not in HONEST:
-                self.failures.note(link.address, self.clock.monotonic())
 
     async def leave(self) -> None:
         """Ends every connection, and returns when all have ended; nodes come again after a while."""

@@ -165,8 +165,8 @@ class Registry:
                 next_credential=None,
                 retired_credential=None,
                 credential_since=now,
-                software=_said(pair.software),
-                board=_said(pair.board),
+                software=line_of(pair.software),
+                board=line_of(pair.board),
                 paired_at=now,
                 confirmed_at=None,
                 revoked_at=None,
@@ -194,7 +194,7 @@ class Registry:
             raise Refused(Refusal.RETIRED_CREDENTIAL if retired else Refusal.WRONG_CREDENTIAL, node.id)
         if node.state is NodeState.REVOKED:
             raise Refused(Refusal.REVOKED, node.id)
-        new: dict[str, Any] = {"software": _said(hello.software), "board": _said(hello.board)}
+        new: dict[str, Any] = {"software": line_of(hello.software), "board": line_of(hello.board)}
         if coming:
             new |= {"credential": credential, "retired_credential": node.credential, "next_credential": None}
             new["credential_since"] = self._clock.now()
@@ -281,6 +281,6 @@ def _digest(secret: bytes) -> str:
     return hashlib.sha256(secret).hexdigest()
 
 
-def _said(text: str) -> str:
-    """What a node says of itself, fit for one line of a page."""
-    return "".join(char for char in text if char.isprintable())[:80]
+def line_of(text: str, longest: int = 160) -> str:
+    """What a node says, fit for one line of a page."""
+    return "".join(char if char.isprintable() else " " for char in text[:longest]).strip()

@@ -14,7 +14,7 @@ from config import Invalid
 from hub.db.nodes import Node, NodeState
 from hub.failure import Failure
 from hub.plugin import Clock, PluginError
-from hub.settings import NodeAccess
+from hub.settings import NodeAccess, Settings
 
 from .identity import Identity, open_identity
 from .nodes import Nodes
@@ -29,6 +29,7 @@ LOOK_AGAIN: Final = 60.0
 RETRY: Final = 15.0
 """Seconds until a listener that could not be opened is tried again."""
 
+OPENS_WITHIN: Final = 5.0
 IDENTIFY: Final = 10.0
 """Seconds for which a node blinks."""
 
@@ -36,14 +37,17 @@ Changed = Callable[[list[Node]], Awaitable[None]]
 
 
 class Service:
-    """`port` is where it listens now, None while it does not; `problem` why it cannot, if that is so."""
+    """`configured` is hub.yaml as it is now, without the cameras of nodes.
 
-    def __init__(self, nodes: Nodes, data: Path, access: Callable[[], NodeAccess], clock: Clock) -> None:
+    `port` is where it listens now, None while it does not; `problem` says why it cannot, if that is so.
+    """
+
+    def __init__(self, nodes: Nodes, data: Path, configured: Callable[[], Settings], clock: Clock) -> None:
         self.nodes = nodes
+        self.data = data
+        self.configured = configured
         self.port: int | None = None
         self.problem = ""
-        self._data = data
-        self._access = access
         self._clock = clock
         self._version: int | None = None
         self._nodes_there = False
@@ -87,6 +91,14 @@ class Service:
             with suppress(Failure):
                 await self.nodes.note()
 
+    async def where(self) -> int:
+        """The port that nodes come in at, once it is open. Raises Failure where it does not open."""
+        for _ in range(round(OPENS_WITHIN / LOOK)):
+            if self.port is not None:
+                return self.port
+            await asyncio.sleep(LOOK)
+        raise Failure(self.problem or "the hub does not listen for nodes", hint="set nodes: in hub.yaml")
+
     async def answer(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
         """What a command beside the running hub asks: {"ask": "identify", "node": ID, ...}. Raises Failure."""
         node = str(question.get("node", ""))
@@ -117,7 +129,7 @@ class Service:
 
     async def _wanted(self) -> bool:
         """Whether anybody may come."""
-        listen = self._access().listen
+        listen = self.configured().nodes.listen
         if listen != "auto":
             return listen == "always"
         return self._nodes_there or bool(await self.nodes.registry.invitations())
@@ -127,8 +139,8 @@ class Service:
         if not await self._wanted():
             await self._close()
             return
-        identity = await asyncio.to_thread(open_identity, self._data)
-        wanted = self._access(), identity.pin
+        identity = await asyncio.to_thread(open_identity, self.data)
+        wanted = self.configured().nodes, identity.pin
         if wanted == self._open or (now < self._try_at and not self._open):
             return
         await self._close()

@@ -37,7 +37,7 @@ from .limits import Pace
 from .link import LARGEST_PICTURE, End, Gone, Link
 from .log import JPEG, Ledger, Log, microseconds
 from .numbers import Numbers
-from .registry import Refusal
+from .registry import Refusal, line_of
 
 logger = logging.getLogger("fras.nodes")
 
@@ -51,6 +51,9 @@ ALIVE_WITHIN: Final = 5.0
 ROTATE_EVERY: Final = timedelta(days=1)
 TALK: Final = (5.0, 50.0)
 """Messages a second that are no entries, and how many at once."""
+
+MOST_SAYINGS: Final = 12
+"""Problems of a board that are shown."""
 
 
 class Hub(Ledger, Protocol):
@@ -70,6 +73,7 @@ class Told:
 
     health: Health | None = None
     configured: Configured | None = None
+    skew: timedelta | None = None
 
 
 class Session:
@@ -243,17 +247,23 @@ class Session:
         took = max(0, round((self._hub.clock.monotonic() - sent[1]) * 1e6))
         _check(message.now)
         self.clocks.heard(message.now.boot, Exchange(sent[0], sent[0] + took, message.now.mono))
+        ahead = message.now.wall - message.now.mono - self.clocks.began[message.now.boot]
+        self.told.skew = timedelta(microseconds=ahead)
         self._answered_at = self._hub.clock.monotonic()
         self.log.clock_known()
         self._answered.set()
 
     @_take.register
     async def _(self, message: Health) -> None:
-        self.told.health = message
+        self.told.health = replace(
+            message,
+            problems=tuple(line_of(problem) for problem in message.problems[:MOST_SAYINGS]),
+            dropped={line_of(reason): count for reason, count in list(message.dropped.items())[:MOST_SAYINGS]},
+        )
 
     @_take.register
     async def _(self, message: Configured) -> None:
-        self.told.configured = message
+        self.told.configured = replace(message, problem=line_of(message.problem) if message.problem else None)
 
     @_take.register
     async def _(self, message: Credential) -> None:

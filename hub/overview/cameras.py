@@ -8,7 +8,9 @@ from datetime import UTC, datetime, time, timedelta
 
 from hub.db import ledger, overview_evidence
 from hub.db.overview_evidence import CameraFacts
+from hub.nodes.configuration import HOURS, MARGIN, active
 from hub.runtime.health import Health, State
+from hub.settings import CameraPart
 
 from .view import View
 
@@ -52,14 +54,22 @@ async def cameras(view: View, health: Mapping[str, Health]) -> tuple[CameraRow, 
                 state if part else None,
                 watermarks.get(id),
                 facts[id],
-                _silent_for(state, view.now, 2 * view.settings.rules.gap) if part else None,
+                _silent_for(state, _wakes(part, view), view.now, 2 * view.settings.rules.gap) if part else None,
             )
         )
     return tuple(rows)
 
 
-def _silent_for(health: Health | None, now: datetime, allowed: timedelta) -> timedelta | None:
-    if health is None or health.state is not State.RUNNING:
+def _wakes(camera: CameraPart, view: View) -> datetime | None:
+    """Since when it has been meant to watch, as far as today goes; None while it is not."""
+    if camera.options.get(HOURS) != "lectures":
+        return datetime.min.replace(tzinfo=UTC)
+    spans = active(camera.room, view.settings.timetable, view.zone, view.today, camera.options[MARGIN])
+    return next((start for start, end in spans if start <= view.now < end), None)
+
+
+def _silent_for(health: Health | None, wakes: datetime | None, now: datetime, allowed: timedelta) -> timedelta | None:
+    if health is None or health.state is not State.RUNNING or wakes is None:
         return None
-    silent = now - max(health.last_event_at or health.since, health.since)
+    silent = now - max(health.last_event_at or health.since, health.since, wakes)
     return silent if silent > allowed else None

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from hub.db.engine import Database
 from hub.nodes.entrances import Entrances
+from hub.nodes.service import Service
 from hub.plugin import Clock, Storage
 from hub.registers import Registers
 from hub.runtime.health import Health
@@ -25,5 +26,7 @@ HEALTH: web.AppKey[Callable[[], Mapping[str, Health]]] = web.AppKey("HEALTH")
 """The health of every plugin instance, by its id."""
 ENTRANCES = web.AppKey("ENTRANCES", Entrances)
 """Where frames sent over HTTP go."""
+NODES: web.AppKey[Service | None] = web.AppKey("NODES")
+"""Where nodes come in; None where none can."""
 NEWS = web.AppKey("NEWS", News)
 """What server-sent events follow."""

@@ -12,6 +12,7 @@ from aiohttp import web
 from hub.db.engine import Database
 from hub.failure import Failure
 from hub.nodes.entrances import Entrances
+from hub.nodes.service import Service
 from hub.plugin import Clock, Storage
 from hub.registers import Registers
 from hub.runtime.health import Health
@@ -55,6 +56,7 @@ def application(
     storage: Callable[[], Storage],
     health: Callable[[], Mapping[str, Health]],
     entrances: Entrances,
+    nodes: Service | None = None,
 ) -> web.Application:
     """The site of a running hub. What a reload may replace is asked for anew at each request."""
     app = guarded()
@@ -65,6 +67,7 @@ def application(
     app[keys.STORAGE] = storage
     app[keys.HEALTH] = health
     app[keys.ENTRANCES] = entrances
+    app[keys.NODES] = nodes
     app[keys.NEWS] = News(database, health)
     app.cleanup_ctx.append(_news)
     app.on_shutdown.append(_end_streams)

@@ -1,329 +1,136 @@
-"""A hub small enough to be wrong on purpose: the other end of a node's tests, on a real socket with real TLS.
-
-It keeps the protocol's promises (what it acknowledged it has) and breaks connections as it is told. Imports nothing of
-the hub and runs with aiohttp 3.8.4, since a Pi's node is tested with that.
-"""
+"""A hub that serves nodes on a real socket, in this process."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import ssl
-import time
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
-from hashlib import sha256
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from aiohttp import WSMsgType, web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+import aiohttp
+import pytest
+from sqlalchemy import text
 
-from node.wire import (
-    PATH,
-    Accepted,
-    Acknowledged,
-    Close,
-    Configure,
-    Configured,
-    Credential,
-    Dropped,
-    FromHub,
-    FromNode,
-    Health,
-    Hello,
-    Invitation,
-    Pair,
-    Picture,
-    PictureKind,
-    Ping,
-    Pong,
-    Refused,
-    Rotate,
-    Rotated,
-    Waiting,
-    Watched,
-    Welcome,
-    decode_from_node,
-    decode_picture,
-    encode,
-)
+from hub.app import Paths, open_school
+from hub.app import School as OpenSchool
+from hub.db import ledger
+from hub.db.ledger import Outcome
+from hub.nodes.identity import open_identity
+from hub.nodes.inviting import invitation
+from hub.nodes.nodes import Nodes
+from hub.nodes.registry import Registry
+from hub.nodes.service import Service
+from hub.works import Works, open_works
+from tests.support.distributions import forgetting
+from tests.support.fras import School
+from tests.support.node_client import Board, Talk, connected
+from tests.support.site import Site
+
+YAML = """\
+hub: {name: Test School, time_zone: Europe/Berlin}
+http: {port: 0}
+nodes: {listen: always, host: 127.0.0.1, port: 0, name: 127.0.0.1, announce: false}
+recognizer: {platform: colours}
+storage: {platform: local_disk}
+cameras:
+  - {platform: pi_node, id: door, room: "101", hours: always}
+attendance:
+  timetable:
+    - {class: 10A, lecture: Mathematics, room: "101", days: mon-sun, start: "00:00", end: "23:59"}
+"""
+PATIENCE = 20.0
 
 
-class Key:
-    """A key pair with a certificate for it; `context` is what a TLS server needs."""
+@dataclass(frozen=True)
+class NodeHub:
+    """`site` is the panel's; cameras are made as they are invited."""
 
-    def __init__(self, folder: Path, name: str = "hub", key: ec.EllipticCurvePrivateKey | None = None) -> None:
-        self.key = key or ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(subject)
-            .public_key(self.key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(datetime(2020, 1, 1))  # noqa: DTZ001
-            .not_valid_after(datetime(2021, 1, 1))  # noqa: DTZ001  # ran out: dates mean nothing to a node
-            .sign(self.key, hashes.SHA256())
+    school: School
+    opened: OpenSchool
+    works: Works
+    site: Site
+
+    @property
+    def service(self) -> Service:
+        assert self.works.nodes is not None
+        return self.works.nodes
+
+    @property
+    def nodes(self) -> Nodes:
+        return self.service.nodes
+
+    @property
+    def registry(self) -> Registry:
+        return self.nodes.registry
+
+    async def invite(self, camera: str, room: str | None = "101") -> tuple[Board, bytes]:
+        """A board that has read the code, and its token."""
+        invite = await self.registry.invite(camera, room)
+        port = await self.service.where()
+        return Board.invited(
+            invitation(invite, open_identity(self.service.data), self.opened.configured.nodes, port).uri()
         )
-        self.certificate = made.public_bytes(serialization.Encoding.DER)
-        self.info = self.key.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        self.pin = sha256(self.info).digest()
-        file = folder / f"{name}.pem"
-        file.write_bytes(
-            self.key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-            + made.public_bytes(serialization.Encoding.PEM)
-        )
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(file)
+
+    async def board(self, camera: str, room: str | None = "101") -> Board:
+        """One that is paired and confirmed, and was never welcomed."""
+        board, token = await self.invite(camera, room)
+        async with connected(board) as talk:
+            await talk.pair(token)
+            await talk.waiting()
+        await self.gone(board)
+        await self.registry.confirm(board.node)
+        return board
+
+    @asynccontextmanager
+    async def talking(self, camera: str, room: str | None = "101") -> AsyncIterator[Talk]:
+        """A node of that camera, welcomed."""
+        board = await self.board(camera, room)
+        async with connected(board) as talk:
+            await talk.hello()
+            yield talk
+
+    async def gone(self, board: Board) -> None:
+        """Waits until the hub has noticed that the board's connection ended."""
+        async with asyncio.timeout(PATIENCE):
+            while self.nodes.session(board.node) is not None:
+                await asyncio.sleep(0.01)
+
+    async def frames(self, camera: str) -> list[tuple[int, int]]:
+        """Epoch and number of every frame of the camera in the ledger."""
+        return [(epoch, seq) for epoch, seq, _ in await rows_of(self, camera)]
+
+    async def drained(self) -> dict[Outcome, int]:
+        """Every outcome, once no frame waits."""
+        async with asyncio.timeout(PATIENCE):
+            await self.works.hub.drained()
+        async with self.opened.database.read() as connection:
+            return await ledger.outcomes(connection)
 
 
-@dataclass
-class Faults:
-    """What goes wrong. `cut_after`: a connection breaks after so many entries; `forget_acks`: no answer arrives;
-    `modest`: a welcome says that nothing is known."""
-
-    cut_after: int | None = None
-    forget_acks: bool = False
-    repeat_acks: bool = False
-    acks_backwards: bool = False
-    mute: bool = False
-    modest: bool = False
-    refuse: Callable[[int], str | None] = lambda number: None
+async def rows_of(hub: NodeHub, camera: str) -> list[tuple[int, int, str]]:
+    query = text("SELECT epoch, seq, outcome FROM frames WHERE camera = :camera ORDER BY epoch, seq")
+    async with hub.opened.database.read() as connection:
+        return [(row[0], row[1], row[2]) for row in await connection.execute(query, {"camera": camera})]
 
 
-@dataclass
-class SmallHub:
-    """`ledger`: (epoch, number) → the frame's bytes, "watched" or "dropped"."""
-
-    key: Key
-    port: int = 0
-    confirmed: bool = True
-    credits: int = 8
-    largest: int = 4_000_000
-    config: Mapping[str, Any] = field(default_factory=dict)
-    faults: Faults = field(default_factory=Faults)
-    ping_every: float = 20.0
-    ahead_us: int = 0
-    tokens: dict[bytes, bytes | None] = field(default_factory=dict)
-    nodes: dict[bytes, str] = field(default_factory=dict)
-    epoch: int = 1
-    ledger: dict[tuple[int, int], bytes | str] = field(default_factory=dict)
-    deliveries: Counter[tuple[int, int]] = field(default_factory=Counter)
-    lives: dict[tuple[int, int], bool] = field(default_factory=dict)
-    drops: list[Dropped] = field(default_factory=list)
-    watched: list[Watched] = field(default_factory=list)
-    said: list[FromNode] = field(default_factory=list)
-    snapshots: dict[int, bytes] = field(default_factory=dict)
-    connections: int = 0
-    sockets: set[web.WebSocketResponse] = field(default_factory=set)
-    transports: set[asyncio.Transport] = field(default_factory=set)
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def invitation(self, host: str = "127.0.0.1", port: int | None = None) -> Invitation:
-        token = os.urandom(16)
-        self.tokens[token] = None
-        return Invitation(host, port or self.port, token, self.key.pin, sha256(self.key.pin).digest())
-
-    async def start(self) -> None:
-        """On the port it had, if it had one."""
-        app = web.Application()
-        app.router.add_get(PATH, self._serve)
-        self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self.key.context, reuse_address=True)
-        await site.start()
-        server = site._server
-        assert isinstance(server, asyncio.Server)
-        self.port = server.sockets[0].getsockname()[1]
-
-    async def kill(self) -> None:
-        """As if its power went: nothing is said."""
-        for transport in list(self.transports):
-            transport.abort()
-        await self._runner.cleanup()
-
-    async def until(self, condition: Callable[[], object], seconds: float = 30) -> None:
-        async with asyncio.timeout(seconds):
-            while not condition():
-                self.changed.clear()
-                try:
-                    await asyncio.wait_for(self.changed.wait(), 0.05)
-                except TimeoutError:
-                    continue
-
-    async def say(self, message: FromHub) -> None:
-        for socket in list(self.sockets):
-            await socket.send_str(encode(message))
-
-    async def close(self, code: int) -> None:
-        for socket in list(self.sockets):
-            await socket.close(code=code)
-
-    def frames(self) -> list[bytes]:
-        return [kept for kept in self.ledger.values() if isinstance(kept, bytes)]
-
-    def heard(self, kind: type) -> list[Any]:
-        return [message for message in self.said if isinstance(message, kind)]
-
-    # ---- one connection
-
-    async def _serve(self, request: web.Request) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse(max_msg_size=self.largest + 4096, compress=False)
-        await socket.prepare(request)
-        transport = request.transport
-        assert transport is not None
-        self.connections += 1
-        self.sockets.add(socket)
-        self.transports.add(transport)
-        pinging = asyncio.create_task(self._ping(socket))
-        try:
-            await self._talk(socket, transport)
-        except (ConnectionError, RuntimeError):
-            pass
-        finally:
-            pinging.cancel()
-            await asyncio.gather(pinging, return_exceptions=True)
-            self.sockets.discard(socket)
-            self.transports.discard(transport)
-        return socket
-
-    async def _ping(self, socket: web.WebSocketResponse) -> None:
-        for number in range(1, 1 << 30):
-            await asyncio.sleep(self.ping_every)
-            if not self.faults.mute:
-                await socket.send_str(encode(Ping(number, self.now())))
-
-    def now(self) -> int:
-        return time.time_ns() // 1000 + self.ahead_us
-
-    async def _talk(self, socket: web.WebSocketResponse, transport: asyncio.Transport) -> None:
-        self._name = self._epoch_of = None
-        entries = 0
-        async for found in socket:
-            while self.faults.mute:
-                await asyncio.sleep(0.02)
-            if found.type is WSMsgType.TEXT:
-                message: Any = decode_from_node(found.data)
-            elif found.type is WSMsgType.BINARY:
-                message = decode_picture(found.data)
-            else:
-                continue
-            if isinstance(message, Picture) and message.kind is PictureKind.SNAPSHOT:
-                self.snapshots[message.number] = message.jpeg
-            elif isinstance(message, Picture | Watched | Dropped):
-                entries += 1
-                if self.faults.cut_after is not None and entries > self.faults.cut_after:
-                    transport.abort()
-                    return
-                await self._keep(socket, message)
-            else:
-                self.said.append(message)
-                if not await self._answer(socket, message):
-                    return
-            self.changed.set()
-
-    async def _answer(self, socket: web.WebSocketResponse, message: FromNode) -> bool:
-        if isinstance(message, Pair):
-            if message.token not in self.tokens or self.tokens[message.token] not in (None, message.credential):
-                await socket.close(code=Close.UNAUTHORISED)
-                return False
-            self.tokens[message.token] = message.credential
-            self.epoch += bool(self.nodes) and message.credential not in self.nodes
-            self.nodes.setdefault(message.credential, f"node-{len(self.nodes)}")
-            await self._send(socket, Accepted(self.nodes[message.credential], self.epoch))
-            await self.welcome(socket)
-        elif isinstance(message, Hello):
-            if self.nodes.get(message.credential) != message.node:
-                await socket.close(code=Close.UNAUTHORISED)
-                return False
-            highest = max((number for epoch, number in self.ledger if epoch == message.epoch), default=0)
-            if message.epoch != self.epoch or message.last < highest:
-                self.epoch += message.epoch == self.epoch
-                await self._send(socket, Accepted(message.node, self.epoch))
-            else:
-                await self.welcome(socket)
-        elif isinstance(message, Credential):
-            (name,) = set(self.nodes.values())
-            self.nodes[message.credential] = name
-            await self._send(socket, Rotated())
-        else:
-            assert isinstance(message, Pong | Health | Configured), message
-        return True
-
-    async def welcome(self, socket: web.WebSocketResponse) -> None:
-        if not self.confirmed:
-            await self._send(socket, Waiting())
-            return
-        acknowledged = 0
-        while not self.faults.modest and (self.epoch, acknowledged + 1) in self.ledger:
-            acknowledged += 1
-        version = sha256(repr(sorted(self.config.items())).encode()).hexdigest()
-        await self._send(socket, Welcome(self.now(), self.credits, self.largest, acknowledged, version, self.config))
-
-    async def confirm(self) -> None:
-        self.confirmed = True
-        for socket in list(self.sockets):
-            await self.welcome(socket)
-
-    async def configure(self, config: Mapping[str, Any]) -> None:
-        self.config = config
-        await self.say(Configure(repr(config), config))
-
-    async def _keep(self, socket: web.WebSocketResponse, entry: Picture | Watched | Dropped) -> None:
-        if isinstance(entry, Dropped):
-            self.drops.append(entry)
-            first, last = entry.first, entry.last
-        else:
-            first = last = entry.number if isinstance(entry, Picture) else entry.seq
-        if isinstance(entry, Watched):
-            self.watched.append(entry)
-        if reason := self.faults.refuse(first):
-            await self._send(socket, Refused(first, reason, 1))
-            return
-        for number in range(first, last + 1):
-            place = self.epoch, number
-            self.deliveries[place] += 1
-            kept: bytes | str = entry.jpeg if isinstance(entry, Picture) else type(entry).__name__.lower()
-            if isinstance(entry, Picture):
-                assert self.ledger.get(place, kept) == kept, f"{place} is given to two frames"
-                self.lives.setdefault(place, entry.live)
-            self.ledger.setdefault(place, kept)
-        if self.faults.forget_acks:
-            return
-        spans = [(first, last)]
-        if self.faults.acks_backwards:
-            self._held = [*getattr(self, "_held", []), (first, last)]
-            if len(self._held) < self.credits:
-                return
-            spans, self._held = self._held[::-1], []
-        for span in spans:
-            await self._send(socket, Acknowledged((span,), 1))
-            if self.faults.repeat_acks:
-                await self._send(socket, Acknowledged((span, span), 0))
-
-    async def _send(self, socket: web.WebSocketResponse, message: FromHub) -> None:
-        await socket.send_str(encode(message))
-
-    async def rotate(self) -> None:
-        await self.say(Rotate())
+@contextmanager
+def school_in(folder: Path, yaml: str = YAML) -> Iterator[School]:
+    """A school whose recogniser goes by colours, importable for as long as this is open."""
+    with pytest.MonkeyPatch.context() as patch:
+        made = School(folder)
+        (folder / "hub.yaml").write_text(yaml, "utf-8")
+        patch.syspath_prepend(made.site)
+        with forgetting(made.site):
+            yield made
 
 
 @asynccontextmanager
-async def small_hub(folder: Path, **fields: Any) -> AsyncIterator[SmallHub]:
-    hub = SmallHub(Key(folder), **fields)
-    await hub.start()
-    try:
-        yield hub
-    finally:
-        await hub.kill()
+async def node_hub(school: School) -> AsyncIterator[NodeHub]:
+    addresses: list[str] = []
+    async with (
+        open_school(Paths.of(school.folder / "hub.yaml", None), own=True) as opened,
+        open_works(opened, addresses.append) as works,
+        aiohttp.ClientSession() as client,
+    ):
+        yield NodeHub(school, opened, works, Site(addresses[0], client, opened, works.hub))

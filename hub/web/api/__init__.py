@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from . import attendance, events, frames, heartbeats, people, sightings, state
+from . import attendance, events, frames, heartbeats, nodes, people, sightings, state
 from .openapi import document
 from .operations import PREFIX, Operation, Raw, json_response
 
@@ -33,6 +33,8 @@ OPERATIONS = (
     ),
     Operation("POST", "/cameras/{camera}/heartbeat", heartbeats.send_heartbeat, problems=(409, 429, 503)),
     Operation("GET", "/frames/{frame}", frames.frame),
+    Operation("GET", "/nodes", nodes.nodes),
+    Operation("GET", "/nodes/{node}", nodes.node),
     Operation("GET", "/health", state.health),
     Operation("GET", "/events", events.events, gives=Raw("text/event-stream"), problems=(503,)),
 )

@@ -25,6 +25,7 @@ PATH_PARAMETERS: Mapping[str, shapes.Member] = {
     for name, notes in {
         "person": (Text(200), "The person's id, the school's own."),
         "camera": (Text(64), "The camera's id, as in hub.yaml."),
+        "node": (Text(64), "The node's id."),
         "lecture": (Text(200), "The lecture's id."),
         "observation": (Text(36), "The observation's id."),
         "frame": (Text(36), "The frame's id."),

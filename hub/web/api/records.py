@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from hub.attendance.records import Status
 from hub.db.enrolments import State as EnrolmentState
 from hub.db.ledger import Outcome
+from hub.db.nodes import NodeState
 from hub.overview.lectures import Phase
 from hub.recognition.consent import Consent
 from hub.runtime.health import State
@@ -201,6 +202,44 @@ class Camera:
     last_frame: Annotated[datetime | None, "When its last frame was captured."]
     watermark: Annotated[datetime | None, "Everything it saw until then is delivered and recognised."]
     waiting: Annotated[int, "Frames not recognised yet."]
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """How a node last said it is."""
+
+    told_now: Annotated[bool, "False for what it said before it went."]
+    uptime: Annotated[float, "Seconds since its board started."]
+    temperature: Annotated[float | None, "Degrees Celsius."]
+    disk_free: Annotated[int | None, "Bytes."]
+    memory: Annotated[int | None, "Bytes that its program takes."]
+    signal_dbm: float | None
+    spool_entries: Annotated[int, "What it keeps until the hub has it."]
+    spool_bytes: int
+    captured: Annotated[int, "Pictures since it was paired."]
+    kept: int
+    dropped: Annotated[Mapping[str, int], "Pictures given up, by reason."]
+    throttled: Annotated[bool, "Too hot, or too little power."]
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A camera that paired with this hub."""
+
+    id: str
+    camera: str
+    room: str
+    state: Annotated[NodeState, "A waiting one delivers nothing until somebody confirms it."]
+    connected_since: Annotated[datetime | None, "Null while it is not connected."]
+    last_seen: datetime
+    paired_at: datetime
+    software: str
+    board: str
+    health: Board | None
+    skew: Annotated[float | None, "Seconds by which its clock is ahead; corrected in the times of its frames."]
+    refusals: Annotated[Mapping[str, int], "How often it, or somebody in its name, was refused, by reason."]
+    problem: Annotated[str, "Why it does not do as it is configured; empty if it does."]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from . import attendance, cameras, crops, images, lecture, people, static, today
+from . import attendance, cameras, crops, images, lecture, nodes, people, static, today
 from .templates import setup_templates
 
 __all__ = ["routes", "setup_templates"]
@@ -22,6 +22,10 @@ def routes() -> list[web.AbstractRouteDef]:
         web.get("/lectures/{lecture}", lecture.register),
         web.get("/lectures/{lecture}/people/{person}", lecture.evidence),
         web.get("/cameras", cameras.cameras),
+        web.get("/nodes", nodes.nodes),
+        web.post("/nodes/invitation", nodes.invite),
+        web.get("/nodes/{node}/snapshot", nodes.snapshot),
+        web.post("/nodes/{node}/{act}", nodes.act),
         web.get("/crops/{tail:.+}", crops.crop),
         web.get("/static/{name}", static.static),
         web.get("/favicon.ico", static.icon),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from hub.db.nodes import NodeState
+from hub.nodes.overview import rows as rows_of_nodes
 from hub.overview.cameras import cameras as overview_of_cameras
 from hub.web import keys
 
@@ -13,4 +15,8 @@ from .templates import page
 
 async def cameras(request: web.Request) -> web.Response:
     rows = await overview_of_cameras(view_of(request), request.app[keys.HEALTH]())
-    return await page(request, "cameras.html", cameras=rows)
+    service = request.app[keys.NODES]
+    everyone = await service.nodes.registry.everyone() if service else []
+    shown = rows_of_nodes(everyone, service.nodes if service else None, request.app[keys.SETTINGS]())
+    nodes = {node.camera: node for node in shown if node.state is NodeState.CONFIRMED}
+    return await page(request, "cameras.html", cameras=rows, nodes=nodes, has_nodes=service is not None)

@@ -1,0 +1,564 @@
+"""What the hub answers to a node that keeps the rules of docs/node-protocol.md, and to one that breaks them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import struct
+from base64 import b32encode, urlsafe_b64encode
+from datetime import timedelta
+
+import aiohttp
+import pytest
+from sqlalchemy import text
+
+from hub.db import listing
+from hub.nodes.limits import Failures
+from hub.nodes.registry import Refusal
+from node.wire import (
+    LONGEST_TEXT,
+    Accepted,
+    Acknowledged,
+    Close,
+    Configured,
+    Credential,
+    Dropped,
+    Health,
+    Moment,
+    Pair,
+    Picture,
+    PictureKind,
+    Refused,
+    Rotate,
+    Rotated,
+    TakeSnapshot,
+    Waiting,
+    Watched,
+    Welcome,
+    encode_picture,
+)
+from tests.support.node_client import JPEG, Board, Talk, connected
+from tests.support.node_hub import NodeHub
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def forgiven(hub: NodeHub, most: int = 10) -> None:
+    """What failed until now does not count."""
+    hub.nodes.failures = Failures(most, 60.0)
+
+
+async def refused(hub: NodeHub, board: Board, *messages: object) -> int | None:
+    """How a connection ends that begins with these."""
+    async with connected(board) as talk:
+        for message in messages:
+            if isinstance(message, str):
+                await talk.socket.send_str(message)
+            elif isinstance(message, bytes):
+                await talk.socket.send_bytes(message)
+            else:
+                await talk.send(message)  # type: ignore[arg-type]
+        return await talk.closed()
+
+
+# ---- the connection
+
+
+async def test_a_hub_with_another_key_is_told_nothing(hub: NodeHub) -> None:
+    board, token = await hub.invite("wrong-pin")
+    stranger = Board((os.urandom(32), os.urandom(32)), board.port)
+    before = hub.nodes.refused.total()
+    with pytest.raises(aiohttp.ServerFingerprintMismatch):
+        async with connected(stranger) as talk:
+            await talk.pair(token)
+    assert hub.nodes.refused.total() == before
+    assert (await hub.registry.invitation(token)).node is None  # type: ignore[union-attr]
+
+
+async def test_only_the_address_of_the_protocol_is_there(hub: NodeHub) -> None:
+    board, _ = await hub.invite("address")
+    async with aiohttp.ClientSession() as session:
+        for path in ("/", "/api/v1/health", "/node/v2", "/node/v1"):
+            async with session.get(f"https://127.0.0.1:{board.port}{path}", ssl=False) as answer:
+                assert answer.status >= 400
+                assert "python" not in answer.headers.get("Server", "").lower()
+
+
+# ---- pairing
+
+
+async def test_pairing_waits_for_a_person_and_goes_on_in_the_same_connection(hub: NodeHub) -> None:
+    board, token = await hub.invite("pairing")
+    async with connected(board) as talk:
+        accepted = await talk.pair(token)
+        assert (await talk.receive()) == Waiting()
+        asked = await talk.expect(TakeSnapshot)
+        await talk.send(Picture(PictureKind.SNAPSHOT, asked.request, board.now(), JPEG + b"door"))
+        await talk.send(Health(uptime=5.0))
+        await asyncio.sleep(0.05)
+        assert hub.nodes.snapshots[accepted.node].jpeg == JPEG + b"door"
+        await hub.registry.confirm(accepted.node)
+        welcome = await talk.expect(Welcome)
+        assert welcome.credits > 0
+        assert welcome.acknowledged == 0
+        await talk.send(board.frame())
+        assert await talk.acknowledged(1) == [1]
+    assert await hub.frames("pairing") == [(accepted.epoch, 1)]
+
+
+@pytest.mark.parametrize("said", ["frame", "watched", "configured", "credential", "hello"])
+async def test_whoever_waits_may_not_say_more(hub: NodeHub, said: str) -> None:
+    board, token = await hub.invite(f"waits-{said}")
+    async with connected(board) as talk:
+        await talk.pair(token)
+        message = {
+            "frame": board.frame(),
+            "watched": board.watched(),
+            "configured": Configured("1"),
+            "credential": Credential(os.urandom(32)),
+            "hello": board.hello(),
+        }[said]
+        await talk.send(message)
+        assert await talk.closed() == Close.MALFORMED
+    assert await hub.frames(f"waits-{said}") == []
+
+
+async def test_the_answer_to_pair_may_be_lost(hub: NodeHub) -> None:
+    board, token = await hub.invite("lost-answer")
+    async with connected(board) as talk:
+        first = await talk.pair(token)
+    await hub.gone(board)
+    async with connected(board) as talk:
+        assert await talk.pair(token) == first
+        await talk.waiting()
+    assert len([node for node in await hub.registry.everyone() if node.camera == "lost-answer"]) == 1
+
+
+async def test_a_token_is_good_once(hub: NodeHub) -> None:
+    board, token = await hub.invite("replayed")
+    async with connected(board) as talk:
+        await talk.pair(token)
+        thief = Board(board.pins, board.port)
+        assert await refused(hub, thief, Pair(token, thief.credential, "test")) == Close.UNAUTHORISED
+    assert hub.nodes.refused[Refusal.USED_TOKEN] == 1
+
+
+async def test_a_token_that_expired_or_never_was_is_nothing(hub: NodeHub) -> None:
+    invite = await hub.registry.invite("expired", "101", timedelta(0))
+    board, _ = await hub.invite("unknown")
+    assert await refused(hub, board, Pair(invite.token, board.credential, "test")) == Close.UNAUTHORISED
+    assert await refused(hub, board, Pair(os.urandom(20), board.credential, "test")) == Close.UNAUTHORISED
+    assert hub.nodes.refused[Refusal.EXPIRED_TOKEN] == hub.nodes.refused[Refusal.UNKNOWN_TOKEN] == 1
+
+
+async def test_an_invitation_lasts_ten_minutes_at_most(hub: NodeHub) -> None:
+    before = hub.opened.clock.now()
+    invite = await hub.registry.invite("long", "101", timedelta(hours=5))
+    assert invite.expires_at - before < timedelta(minutes=10, seconds=5)
+    assert len(invite.token) >= 16
+
+
+# ---- hello
+
+
+async def test_a_node_that_is_not_known_or_shows_another_credential_is_not_let_in(hub: NodeHub) -> None:
+    board, other = await hub.board("mine"), await hub.board("other")
+    assert await refused(hub, board, board.hello(node="n-00000000")) == Close.UNAUTHORISED
+    assert await refused(hub, board, board.hello(credential=os.urandom(32))) == Close.UNAUTHORISED
+    assert await refused(hub, board, board.hello(node=other.node)) == Close.UNAUTHORISED  # another's id
+    assert hub.nodes.refused[Refusal.UNKNOWN_NODE] == 1
+    assert hub.nodes.refused[Refusal.WRONG_CREDENTIAL] == 2
+    forgiven(hub)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "{",
+        "[]",
+        '{"type":1}',
+        '{"type":"hello"}',
+        '{"type":"watched","seq":1,"at":{"wall":0,"mono":0,"boot":0}}',
+        '{"type":"something new"}' * 2,
+        "x" * (LONGEST_TEXT + 1),
+        b"",
+        b"\x01" + b"\0" * 39,
+    ],
+)
+async def test_a_connection_begins_with_hello(hub: NodeHub, first: str | bytes) -> None:
+    forgiven(hub)
+    board, _ = await hub.invite("malformed")
+    assert await refused(hub, board, first) == Close.MALFORMED
+
+
+async def test_another_version_is_told_so(hub: NodeHub) -> None:
+    board = await hub.board("version")
+    assert await refused(hub, board, board.hello(protocol=2)) == Close.VERSION
+
+
+async def test_a_message_too_large_for_a_websocket_ends_it(hub: NodeHub) -> None:
+    async with hub.talking("huge") as talk:
+        await talk.socket.send_bytes(b"\x01" * (5 << 20))
+        assert await talk.closed() in (aiohttp.WSCloseCode.MESSAGE_TOO_BIG, aiohttp.WSCloseCode.ABNORMAL_CLOSURE)
+        await hub.gone(talk.board)
+    assert hub.nodes.refused[Refusal.TOO_LARGE] == 1
+
+
+async def test_a_node_numbering_behind_gets_another_epoch(hub: NodeHub) -> None:
+    async with hub.talking("copied") as talk:
+        board = talk.board
+        await talk.send(board.frame(), board.frame())
+        await talk.acknowledged(2)
+    await hub.gone(board)
+    async with connected(board) as talk:  # its card is from before
+        await talk.send(board.hello(last=1))
+        accepted = await talk.expect(Accepted)
+        assert accepted.node == board.node
+        assert accepted.epoch > board.epoch
+        board.epoch, board.last = accepted.epoch, 0
+        assert (await talk.hello()).acknowledged == 0
+        await talk.send(board.frame())
+        assert await talk.acknowledged(1) == [1]
+    assert await hub.frames("copied") == [(1, 1), (1, 2), (accepted.epoch, 1)]
+
+
+async def test_a_node_that_missed_its_new_epoch_is_told_again(hub: NodeHub) -> None:
+    async with hub.talking("missed") as talk:
+        board = talk.board
+        await talk.send(board.frame())
+        await talk.acknowledged(1)
+    epochs = []
+    for _ in range(2):
+        await hub.gone(board)
+        async with connected(board) as talk:
+            await talk.send(board.hello(last=0))
+            epochs.append((await talk.expect(Accepted)).epoch)
+    assert epochs[0] == epochs[1] == board.epoch + 1
+
+
+async def test_a_number_given_twice_is_no_duplicate(hub: NodeHub) -> None:
+    """A card restored from a copy counted on without the hub: nothing may be taken for what it is not."""
+    async with hub.talking("twice") as talk:
+        board = talk.board
+        await talk.send(board.frame(JPEG + b"first"))
+        await talk.acknowledged(1)
+    await hub.gone(board)
+    async with connected(board) as talk:
+        await talk.hello()
+        await talk.send(board.frame(JPEG + b"another one", number=1))
+        assert await talk.closed() == Close.MALFORMED
+    await hub.gone(board)
+    async with connected(board) as talk:
+        await talk.send(board.hello())
+        assert (await talk.expect(Accepted)).epoch == board.epoch + 1
+
+
+# ---- two holders of one credential
+
+
+async def test_a_credential_in_use_is_refused_to_another(hub: NodeHub) -> None:
+    async with hub.talking("stolen") as talk:
+        answering = asyncio.create_task(talk.expect(Acknowledged))
+        assert await refused(hub, talk.board, talk.board.hello()) == Close.DUPLICATE
+        await talk.send(talk.board.frame())  # whoever was there first goes on
+        await answering
+    await hub.nodes.note()
+    node = await hub.registry.one(talk.board.node)
+    assert node.refusals == {str(Refusal.DUPLICATE): 1}
+
+
+async def test_a_dead_connection_gives_way(hub: NodeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.nodes.session.ALIVE_WITHIN", 0.3)
+    async with hub.talking("half-open") as talk:
+        talk.mute = True
+        async with connected(talk.board) as again:
+            await again.hello()
+            await again.send(talk.board.frame())
+            assert await again.acknowledged(1) == [1]
+            assert await talk.closed() == Close.REPLACED
+
+
+# ---- rotation
+
+
+async def rotated(hub: NodeHub, talk: Talk) -> bytes:
+    new = os.urandom(32)
+    await hub.nodes.rotate(talk.board.node)
+    await talk.expect(Rotate)
+    await talk.send(Credential(new))
+    await talk.expect(Rotated)
+    return new
+
+
+async def test_a_credential_ends_when_the_new_one_is_used(hub: NodeHub) -> None:
+    async with hub.talking("rotates") as talk:
+        board = talk.board
+        new = await rotated(hub, talk)
+    await hub.gone(board)
+    async with connected(board) as talk:  # `rotated` was lost: the older one still works
+        await talk.hello()
+    await hub.gone(board)
+    async with connected(board) as talk:
+        await talk.hello(credential=new)
+    await hub.gone(board)
+    assert await refused(hub, board, board.hello()) == Close.UNAUTHORISED
+    assert hub.nodes.refused[Refusal.RETIRED_CREDENTIAL] == 1
+    forgiven(hub)
+
+
+async def test_credentials_change_daily(hub: NodeHub) -> None:
+    board = await hub.board("daily")
+    node = await hub.registry.one(board.node)
+    await hub.registry._put(node, credential_since=node.credential_since - timedelta(days=2))
+    async with connected(board) as talk:
+        await talk.hello()
+        await talk.expect(Rotate)
+
+
+async def test_nobody_changes_a_credential_unasked(hub: NodeHub) -> None:
+    async with hub.talking("unasked") as talk:
+        await talk.send(Credential(os.urandom(32)))
+        assert await talk.closed() == Close.MALFORMED
+
+
+async def test_neither_tokens_nor_credentials_are_stored(hub: NodeHub) -> None:
+    board, token = await hub.invite("hashed")
+    async with connected(board) as talk:
+        await talk.pair(token)
+    async with hub.opened.database.read() as connection:
+        for table in ("nodes", "node_invitations"):
+            stored = str((await connection.execute(text(f"SELECT * FROM {table}"))).all())
+            for secret in (token, board.credential):
+                assert secret.hex() not in stored
+                assert repr(secret) not in stored
+
+
+# ---- the log
+
+
+async def test_entries_sent_again_count_once(hub: NodeHub) -> None:
+    async with hub.talking("again") as talk:
+        board = talk.board
+        entries = [board.frame(JPEG + bytes([number])) for number in range(3)]
+        await talk.send(*entries, board.watched())
+        assert await talk.acknowledged(4) == [1, 2, 3, 4]
+    await hub.gone(board)
+    async with connected(board) as talk:
+        assert (await talk.hello()).acknowledged == 4
+        await talk.send(*entries)
+        assert await talk.acknowledged(3) == [1, 2, 3]
+    assert await hub.frames("again") == [(1, 1), (1, 2), (1, 3)]
+
+
+async def test_numbers_that_are_missing_are_not_acknowledged(hub: NodeHub) -> None:
+    async with hub.talking("gaps") as talk:
+        board = talk.board
+        await talk.send(board.frame(number=1), board.frame(number=5), Dropped(3, 4, 2, "full"))
+        assert sorted(await talk.acknowledged(4)) == [1, 3, 4, 5]
+        board.last = 5
+    await hub.gone(board)
+    async with connected(board) as talk:
+        assert (await talk.hello()).acknowledged == 1
+        await talk.send(board.frame(number=2))
+        await talk.acknowledged(1)
+    await hub.gone(board)
+    async with connected(board) as talk:
+        assert (await talk.hello()).acknowledged == 5
+
+
+@pytest.mark.parametrize("number", [2, 1])
+async def test_entries_come_in_the_order_of_their_numbers(hub: NodeHub, number: int) -> None:
+    async with hub.talking(f"order-{number}") as talk:
+        await talk.send(talk.board.frame(number=2))
+        await talk.send(talk.board.frame(number=number))
+        assert await talk.closed() == Close.MALFORMED
+
+
+async def test_without_a_credit_nothing_may_be_sent(hub: NodeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    board = await hub.board("greedy")
+    async with connected(board) as talk:
+        credits_ = (await talk.hello()).credits
+
+        async def never(camera: str, event: object) -> None:
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(hub.nodes, "deliver", never)
+        await talk.send(*(board.frame() for _ in range(credits_)))
+        await talk.send(Health(uptime=1.0))  # is no entry
+        await asyncio.sleep(0.1)
+        assert hub.nodes.session(board.node) is not None
+        await talk.send(board.frame())
+        assert await talk.closed() == Close.TOO_FAST
+
+
+async def test_credits_come_back(hub: NodeHub) -> None:
+    board = await hub.board("credits")
+    async with connected(board) as talk:
+        left = (await talk.hello()).credits
+        for _ in range(3 * left):
+            await talk.send(board.frame())
+            left -= 1
+            if left == 0:
+                left += (await talk.expect(Acknowledged)).credits
+        assert left > 0
+
+
+async def test_chatter_ends_a_connection(hub: NodeHub) -> None:
+    async with hub.talking("chatter") as talk:
+        for _ in range(100):
+            await talk.send(Health(uptime=1.0))
+        assert await talk.closed() == Close.TOO_FAST
+
+
+async def test_what_is_no_picture_is_refused_alone(hub: NodeHub) -> None:
+    async with hub.talking("no-picture") as talk:
+        await talk.send(talk.board.frame(b"GIF89a"), talk.board.frame())
+        answer = await talk.expect(Refused)
+        assert (answer.seq, answer.credits) == (1, 1)
+        assert "JPEG" in answer.reason
+        assert await talk.acknowledged(1) == [2]
+    assert await hub.frames("no-picture") == [(1, 2)]
+
+
+async def test_a_picture_that_arrives_changed_ends_the_connection(hub: NodeHub) -> None:
+    async with hub.talking("changed") as talk:
+        data = bytearray(encode_picture(talk.board.frame()))
+        data[-1] ^= 1
+        await talk.socket.send_bytes(bytes(data))
+        assert await talk.closed() == Close.MALFORMED
+
+
+async def test_what_a_newer_node_says_is_passed_over(hub: NodeHub) -> None:
+    async with hub.talking("newer") as talk:
+        await talk.socket.send_str(json.dumps({"type": "song", "verses": 3}))
+        await talk.socket.send_bytes(b"\x07" + b"\0" * 60)
+        longer = bytearray(encode_picture(talk.board.frame()))
+        longer[2:4] = struct.pack(">H", 48)
+        longer[40:40] = b"later on"
+        await talk.socket.send_bytes(bytes(longer))
+        assert await talk.acknowledged(1) == [1]
+
+
+# ---- time
+
+
+async def test_a_wrong_clock_is_corrected(hub: NodeHub) -> None:
+    board = await hub.board("skewed")
+    board.ahead = -86_400_000_000
+    async with connected(board) as talk:
+        await talk.hello()
+        await talk.send(board.frame())
+        await talk.acknowledged(1)
+        assert hub.nodes.session(board.node).told.skew / timedelta(days=1) == pytest.approx(-1, abs=1e-4)  # type: ignore[union-attr]
+    async with hub.opened.database.read() as connection:
+        row = await listing.numbered(connection, "skewed", board.epoch, 1)
+    assert abs(hub.opened.clock.now() - row["captured_at"]) < timedelta(seconds=5)  # type: ignore[index]
+
+
+async def test_a_boot_that_the_hub_never_met_counts_by_a_clock_that_was_set(hub: NodeHub) -> None:
+    async with hub.talking("unmet") as talk:
+        board = talk.board
+        now = board.now()
+        unset = Moment(now.wall, 1_000, now.boot ^ 1, synchronised=False)
+        was_set = Moment(now.wall - 3_600_000_000, 1_000, now.boot ^ 2, synchronised=True)
+        await talk.send(board.frame(at=unset), board.frame(at=was_set))
+        refused_ = await talk.expect(Refused)
+        assert refused_.seq == 1
+        assert "clock" in refused_.reason
+        assert await talk.acknowledged(1) == [2]
+
+
+async def test_nothing_comes_from_the_future(hub: NodeHub) -> None:
+    async with hub.talking("future") as talk:
+        board = talk.board
+        now = board.now()
+        later = Moment(now.wall, now.mono + 3_600_000_000, now.boot)
+        await talk.send(board.frame(at=later), Watched(board.number(), later))
+        assert [(await talk.expect(Refused)).seq for _ in range(2)] == [1, 2]
+
+
+async def test_frames_of_an_earlier_boot_keep_their_time(hub: NodeHub) -> None:
+    """The board starts anew, and so does what the hub remembers in memory."""
+    async with hub.talking("rebooted") as talk:
+        board = talk.board
+        await talk.send(board.frame())
+        await talk.acknowledged(1)
+        taken = board.now()
+    await hub.gone(board)
+    await hub.nodes.note()
+    hub.nodes._before.clear()
+    board.boot ^= 1
+    async with connected(board) as talk:
+        await talk.hello()
+        await talk.send(board.frame(at=taken))
+        assert await talk.acknowledged(1) == [2]
+
+
+# ---- configuration, and an administrator's doing
+
+
+async def test_the_welcome_says_what_to_do(hub: NodeHub) -> None:
+    board = await hub.board("door", None)
+    async with connected(board) as talk:
+        welcome = await talk.hello()
+    assert welcome.config["interval"] == 1.0
+    assert welcome.config["motion"] == {"threshold": 12.0, "share": 0.01, "hold": 10.0}
+    assert "active" not in welcome.config  # hours: always
+    assert abs(welcome.now / 1e6 - hub.opened.clock.now().timestamp()) < 10
+
+
+async def test_a_removed_node_is_told_at_once_and_ever_after(hub: NodeHub) -> None:
+    async with hub.talking("removed") as talk:
+        await hub.registry.remove(talk.board.node)
+        assert await talk.closed() == Close.REVOKED
+    assert await refused(hub, talk.board, talk.board.hello()) == Close.REVOKED
+    assert await refused(hub, talk.board, talk.board.hello(credential=os.urandom(32))) == Close.UNAUTHORISED
+    assert "removed" not in {camera.id for camera in hub.opened.settings.cameras}
+
+
+async def test_a_node_in_place_of_another(hub: NodeHub) -> None:
+    async with hub.talking("replaced") as talk:
+        await talk.send(talk.board.frame())
+        await talk.acknowledged(1)
+        other = await hub.board("replaced")
+        assert await talk.closed() == Close.REVOKED
+        assert other.epoch > talk.board.epoch
+    async with connected(other) as talk:
+        await talk.hello()
+        await talk.send(other.frame())
+        await talk.acknowledged(1)
+    assert await hub.frames("replaced") == [(1, 1), (2, 1)]
+
+
+async def test_a_snapshot_nobody_asked_for(hub: NodeHub) -> None:
+    async with hub.talking("unasked-snapshot") as talk:
+        await talk.send(Picture(PictureKind.SNAPSHOT, 7, talk.board.now(), JPEG))
+        assert await talk.closed() == Close.MALFORMED
+    assert talk.board.node not in hub.nodes.snapshots
+
+
+async def test_log_lines_hold_no_secrets(hub: NodeHub, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    board, token = await hub.invite("logged")
+    async with connected(board) as talk:
+        await talk.pair(token)
+        thief = Board(board.pins, board.port)
+        await refused(hub, thief, Pair(token, thief.credential, "test"))
+        await refused(hub, board, json.dumps({"type": "hello", "node": board.node}))
+    assert "was refused: token used before" in caplog.text
+    for secret in (token, board.credential, thief.credential):
+        for written in (secret.hex(), urlsafe_b64encode(secret).decode().rstrip("="), b32encode(secret).decode()):
+            assert written not in caplog.text
+    forgiven(hub)
+
+
+async def test_whoever_keeps_failing_is_not_listened_to(hub: NodeHub) -> None:
+    forgiven(hub, 3)
+    board = await hub.board("guessed")
+    for _ in range(3):
+        assert await refused(hub, board, board.hello(credential=os.urandom(32))) == Close.UNAUTHORISED
+    with pytest.raises(aiohttp.WSServerHandshakeError):
+        async with connected(board):
+            pass
+    forgiven(hub)
