@@ -78,13 +78,21 @@ def probed(tmp_path: Path) -> Prober:
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A storage that gives up within a second and tries again at once."""
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A storage that tries again at once."""
     from plugins.storage.s3 import bucket, line, uploads
 
     for module, name, value in (
-        (bucket, "CONNECT", 0.5), (bucket, "READ", 0.4), (bucket, "ATTEMPTS", 1), (line, "LONGEST_CALL", 0.8),
-        (line, "FIRST_WAIT", 0.02), (line, "LONGEST_WAIT", 0.1), (uploads, "BUSY_AGAIN", 0.05), (uploads, "LOOK", 0.1),
-        (uploads, "SAY", 0.1),
+        (bucket, "ATTEMPTS", 1), (line, "FIRST_WAIT", 0.02), (line, "LONGEST_WAIT", 0.1),
+        (uploads, "BUSY_AGAIN", 0.05), (uploads, "LOOK", 0.1), (uploads, "SAY", 0.1),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, value)
+
+
+@pytest.fixture
+def impatient(eager: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And that gives an answer half a second."""
+    from plugins.storage.s3 import bucket, line
+
+    monkeypatch.setattr(bucket, "READ", 0.4)
+    monkeypatch.setattr(line, "LONGEST_CALL", 0.8)

@@ -40,9 +40,7 @@ async def test_what_is_wrong_is_said_in_one_line(
         assert secret not in str(said.value) + caplog.text
 
 
-async def test_a_wrong_secret_loses_nothing(
-    rclone_server: Server, bucket: str, opened: Opener, impatient: None
-) -> None:
+async def test_a_wrong_secret_loses_nothing(rclone_server: Server, bucket: str, opened: Opener, eager: None) -> None:
     rclone_server.make(bucket)
     async with opened({**rclone_server.config(bucket), "secret_key": "wrong"}) as storage:
         await storage.put("a", b"x")

