@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-LOCKS = ("build", "run", "dev")
+LOCKS = ("build", "run", "dev", "rclone")
 
 
 def locked(name: str) -> dict[str, list[tuple[Requirement, list[str]]]]:
@@ -44,7 +44,7 @@ def test_every_pin_is_exact_and_hashed(name: str) -> None:
         assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", digest) for digest in hashes), requirement.name
 
 
-@pytest.mark.parametrize("name", ["build.txt", "run.txt", "dev.txt", "build.in", "exclude.in"])
+@pytest.mark.parametrize("name", ["build.txt", "run.txt", "dev.txt", "rclone.txt", "build.in", "exclude.in"])
 def test_no_index_and_no_url(name: str) -> None:
     text = (ROOT / "requirements" / name).read_text(encoding="utf-8")
     assert not re.search(r"://|--index|--extra-index|--find-links|--trusted-host|@ file", text)

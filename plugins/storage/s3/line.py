@@ -27,8 +27,9 @@ LONGEST_WAIT: Final = 60.0
 class Line:
     """After a failure that concerns every call, calls fail at once, with the same reason, until the next try."""
 
-    def __init__(self, context: PluginContext, options: Options) -> None:
+    def __init__(self, context: PluginContext, options: Options, *, log: bool = True) -> None:
         self._context = context
+        self._log = log
         self._options = options
         self._failures = 0
         self._retry_at = 0.0
@@ -89,7 +90,7 @@ class Line:
     def _fails(self, error: PluginError) -> None:
         if type(error) is NotReady:  # the hub's: too many calls wait, which says nothing about the bucket
             return
-        if self.trouble is None or str(self.trouble) != str(error):
+        if self._log and (self.trouble is None or str(self.trouble) != str(error)):
             self._context.logger.warning("%s; what is put meanwhile waits on this machine", error)
         self.trouble = error
         longest = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(self._failures, 10))

@@ -76,18 +76,10 @@ SCHEMA = {
     vol.Optional("endpoint", description="a server other than AWS, as https://host:port"): Validator(
         _endpoint, {"type": "string", "pattern": "^https?://[^/?#@]+/?$"}
     ),
-    vol.Inclusive(
-        "access_key",
-        "credentials",
-        description="without both keys: those of the environment or the machine's role",
-        msg="access_key and secret_key go together; write both, or neither",
+    vol.Optional(
+        "access_key", description="without both keys: the environment's, or those of the machine's role"
     ): text,
-    vol.Inclusive(
-        "secret_key",
-        "credentials",
-        description="as !secret",
-        msg="access_key and secret_key go together; write both, or neither",
-    ): text,
+    vol.Optional("secret_key", description="as !secret"): text,
     vol.Optional("prefix", description="begins every key, for a bucket that others use too"): Validator(
         _prefix, {"type": "string", "pattern": f"^{_PREFIX}$"}
     ),
@@ -139,6 +131,11 @@ class Options:
             raise NeedsHuman(
                 "storage s3: neither region nor endpoint is given",
                 hint="write storage: region: eu-central-1 (where the bucket lies), or the endpoint of your own server",
+            )
+        if ("access_key" in config) != ("secret_key" in config):
+            raise NeedsHuman(
+                "storage s3: of access_key and secret_key only one is given",
+                hint="write both, or neither for the credentials of the environment or the machine's role",
             )
         if config.get("kms_key") and config.get("encryption") != KMS:
             raise NeedsHuman("storage s3: kms_key is given without encryption: aws:kms", hint="write both, or neither")

@@ -25,7 +25,7 @@ CROPS = "crops/"
 
 async def probe(config: Config, context: PluginContext) -> str:
     options = Options.of(config, context.base_folder)
-    return await Line(context, options).call(lambda: _find(options))
+    return await Line(context, options, log=False).call(lambda: _find(options))
 
 
 def _find(options: Options) -> str:

@@ -12,7 +12,7 @@ import pytest
 import trustme
 import voluptuous as vol
 
-from hub.plugin import NeedsHuman, NotReady, PluginError
+from hub.plugin import NeedsHuman, NotReady
 from plugins.storage.s3 import fras_plugins
 from tests.support.s3_servers import Server, fault_proxy, refused, until
 
@@ -122,7 +122,6 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"links": "public"}, "direct"),
     ({"spool": "2"}, "not a size"),
     ({"owner": "me"}, "not an AWS account"),
-    ({"secret_key": None}, "access_key and secret_key go together"),
 ]
 
 
@@ -140,6 +139,13 @@ def _checked(**options: Any) -> dict[str, Any]:
     return checked
 
 
-async def test_aws_needs_a_region(probed: Prober) -> None:
-    with pytest.raises(PluginError, match="neither region nor endpoint is given"):
-        await probed({"bucket": "crops"})
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({}, "neither region nor endpoint is given"),
+        ({"region": "eu-west-1", "access_key": "a"}, "of access_key and secret_key only one is given; write both, or"),
+    ],
+)
+async def test_what_is_missing(probed: Prober, options: dict[str, str], says: str) -> None:
+    with pytest.raises(NeedsHuman, match=says):
+        await probed({"bucket": "crops", **options})
