@@ -5,10 +5,12 @@ Nodes pin keys, so the certificate that TLS wants around one says nothing and la
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import ssl
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,12 +45,13 @@ def open_identity(data: Path) -> Identity:
     folder = data / "nodes"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not (folder / PRESENT).exists():
-            _keep(folder / PRESENT, _new_key())
-        pin = pin_of(folder / PRESENT)
-        if not (folder / NEXT_PIN).exists() or bytes.fromhex((folder / NEXT_PIN).read_text("ascii")) == pin:
-            _make_next(folder)
-        return Identity(folder, pin, bytes.fromhex((folder / NEXT_PIN).read_text("ascii")))
+        with _alone(folder):
+            if not (folder / PRESENT).exists():
+                _keep(folder / PRESENT, _new_key())
+            pin = pin_of(folder / PRESENT)
+            if not (folder / NEXT_PIN).exists() or bytes.fromhex((folder / NEXT_PIN).read_text("ascii")) == pin:
+                _make_next(folder)
+            return Identity(folder, pin, bytes.fromhex((folder / NEXT_PIN).read_text("ascii")))
     except (OSError, ValueError) as error:
         raise _unusable(folder, error) from None
 
@@ -87,9 +90,7 @@ def _pin(public: object) -> bytes:
 
 def _make_next(folder: Path) -> None:
     """Key before pin: a pin without its key would be of no use."""
-    (folder / NEXT).unlink(missing_ok=True)
     _keep(folder / NEXT, _new_key())
-    (folder / NEXT_PIN).unlink(missing_ok=True)
     _keep(folder / NEXT_PIN, pin_of(folder / NEXT).hex().encode())
 
 
@@ -117,20 +118,27 @@ def _new_key() -> bytes:
     return private + certificate.public_bytes(Encoding.PEM)
 
 
-def _keep(file: Path, data: bytes) -> None:
-    """Writes a file that appears whole; should another process have made it meanwhile, that one stays."""
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    beside.unlink(missing_ok=True)
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keeps a command and a running hub from making keys at once."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(handle, "wb") as stream:  # noqa: PTH123
-            stream.write(data)
-            stream.flush()
-            os.fsync(handle)
-        with suppress(FileExistsError):
-            os.link(beside, file)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
     finally:
-        beside.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _keep(file: Path, data: bytes) -> None:
+    """Writes a file that appears whole and stays."""
+    beside = file.with_name(f".{file.name}")
+    beside.unlink(missing_ok=True)
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(handle, "wb") as stream:  # noqa: PTH123
+        stream.write(data)
+        stream.flush()
+        os.fsync(handle)
+    beside.replace(file)
     _sync(file.parent)
 
 
