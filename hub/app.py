@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from hub import restoring
 from hub.backup import Backup
+from hub.calibrating import Stale, stale_calibration
 from hub.crops import Crops
 from hub.db import objections
 from hub.db import school as school_name
@@ -141,6 +142,16 @@ async def known_nodes(paths: Paths, settings: Settings) -> list[Node]:
         async with open_database(url, read_only=True) as database:
             return await Registry(database, SystemClock()).everyone()
     return []
+
+
+async def stale_thresholds(paths: Paths, settings: Settings) -> Stale | None:
+    """The calibration of a school's SQLite database, if there is one that can be read now and no longer fits."""
+    url = paths.database_url(settings.school.database)
+    if url.startswith("sqlite:"):
+        with suppress(DatabaseError):
+            async with open_database(url, read_only=True) as database:
+                return await stale_calibration(database)
+    return None
 
 
 @asynccontextmanager

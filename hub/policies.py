@@ -25,7 +25,8 @@ def calibration_key(model_id: str) -> str:
 async def policy_for(database: Database, model: Model, configured: PolicySettings) -> Policy:
     """The policy that faces embedded by `model` are judged by."""
     async with database.read() as connection:
-        calibrated = await stored.get(connection, calibration_key(model.id)) or {}
+        calibration = await stored.get(connection, calibration_key(model.id)) or {}
+    calibrated = calibration.get("thresholds", {})
 
     def chosen(name: str, measured: float) -> float:
         value = getattr(configured, name)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hub.app import Paths, open_embedder, open_school
-from hub.calibrating import calibrate_gallery
+from hub.calibrating import calibrate_gallery, stale_calibration
 from hub.cli import console
 
 
@@ -27,6 +27,8 @@ def calibrate(
 
 async def _calibrate(where: Paths, target: float, json_lines: bool) -> int:
     async with open_school(where, report=console.say) as school, open_embedder(school) as embedder:
+        if stale := await stale_calibration(school.database):
+            console.say(f"until now {stale}")
         found = await calibrate_gallery(school.database, embedder.model, target)
     if json_lines:
         console.emit(asdict(found))
@@ -42,5 +44,5 @@ async def _calibrate(where: Paths, target: float, json_lines: bool) -> int:
                 f"and {found.fnir:.2%} of {found.genuine} searches by enrolled people would not name them"
             )
         if found.measured:
-            console.say("kept; a running hub uses it from its next start")
+            console.say("kept; a running hub uses it after fras reload")
     return 0 if found.measured else 1

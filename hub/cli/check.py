@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from config import Invalid, Problem, Severity, format_problems
-from hub.app import Paths, known_nodes
+from config import Invalid, Place, Problem, Severity, format_problems
+from hub.app import Paths, known_nodes, stale_thresholds
+from hub.calibrating import ANEW
 from hub.cli import console
 from hub.connecting import Tried, try_services
 from hub.db.nodes import NodeState
@@ -51,6 +52,8 @@ async def _check(where: Paths, connect: bool, json_lines: bool) -> int:
         nodes = await known_nodes(where, settings)
         rooms = {node.room for node in nodes if node.room is not None and node.state is NodeState.CONFIRMED}
         problems = (*read_settings(where.config, catalog, watched=rooms).warnings, *clashes(settings, nodes))
+        if stale := await stale_thresholds(where, settings):
+            problems += (Problem(Place(where.config.name, 0), str(stale), ANEW, Severity.WARNING),)
     except Invalid as invalid:
         problems = invalid.problems
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]

@@ -107,6 +107,16 @@ async def accepted(connection: AsyncConnection, model_id: str) -> dict[str, npt.
     return {person: np.stack(rows) for person, rows in vectors.items()}
 
 
+async def serving(connection: AsyncConnection, model_id: str) -> list[tuple[str, str]]:
+    """Person and SHA-256 of each accepted photograph whose embedding is kept, in a stable order."""
+    query = (
+        select(table.c.person, table.c.source_sha256)
+        .where(table.c.model_id == model_id, table.c.state == State.ACCEPTED, table.c.embedding.is_not(None))
+        .order_by(table.c.person, table.c.source_sha256)
+    )
+    return [(row[0], row[1]) for row in await connection.execute(query)]
+
+
 async def holders(connection: AsyncConnection) -> frozenset[str]:
     """Everybody of whose photographs an embedding or a picture is kept."""
     kept = or_(table.c.embedding.is_not(None), table.c.crop_key.is_not(None))

@@ -15,7 +15,7 @@ from .dialects import insert
 from .gallery import version
 from .tables import templates as table
 
-__all__ = ["all", "holders", "images", "remove", "replace", "version"]
+__all__ = ["all", "holders", "images", "newest_model", "remove", "replace", "version"]
 
 
 async def replace(
@@ -46,6 +46,12 @@ async def remove(connection: AsyncConnection, person: str, model_id: str | None 
     await connection.execute(statement if model_id is None else statement.where(table.c.model_id == model_id))
     await recognisable.ends(connection, person, model_id, at)
     await gallery.bump(connection)
+
+
+async def newest_model(connection: AsyncConnection) -> str | None:
+    """The model of the template that was made last, None without any."""
+    query = select(table.c.model_id).order_by(table.c.updated_at.desc()).limit(1)
+    return (await connection.execute(query)).scalar()
 
 
 async def holders(connection: AsyncConnection) -> frozenset[str]:

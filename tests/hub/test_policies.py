@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from hub.calibrating import calibrate_gallery
-from hub.db import enrolments, people
+from hub.calibrating import Stale, calibrate_gallery, stale_calibration
+from hub.db import enrolments, people, templates
 from hub.db.engine import open_database
 from hub.db.enrolments import EnrolmentImage, State
 from hub.db.people import Person
@@ -74,3 +75,26 @@ async def test_portraits_have_to_be_good(
     strict = enrolment_policy(policy)
     assert (strict.gates.min_sharpness, strict.gates.max_turn) == wanted
     assert strict.thresholds == policy.thresholds
+
+
+async def test_a_calibration_is_stale_once_the_gallery_is_another(tmp_path: Path) -> None:
+    async with open_database(url_of(tmp_path)) as database:
+        await enrol(database, 40)
+        async with database.write() as connection:
+            await templates.replace(connection, "p1", "m", np.ones(64, np.float32), 3, at=START)
+        assert await stale_calibration(database) is None, "never calibrated"
+        await calibrate_gallery(database, MODEL, 0.05)
+        assert await stale_calibration(database) is None
+        async with database.write() as connection:
+            await people.add(connection, Person("p1", "renamed", "10A"))
+        assert await stale_calibration(database) is None
+        await enrol(database, 41)
+        assert await stale_calibration(database) == Stale("m", 40, 41)
+        await calibrate_gallery(database, MODEL, 0.05)
+        assert await stale_calibration(database) is None
+        async with database.write() as connection:
+            await enrolments.forget_embeddings(connection, "p7")
+        assert await stale_calibration(database) == Stale("m", 41, 40)
+        async with database.write() as connection:
+            await templates.replace(connection, "p1", "n", np.ones(64, np.float32), 3, at=START)
+        assert await stale_calibration(database) is None, "another model is in use"

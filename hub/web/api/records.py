@@ -297,4 +297,5 @@ class Health:
     now: datetime
     waiting: Annotated[int, "Frames not recognised yet."]
     last_event: Annotated[int, "The newest event's id, for /api/v1/events."]
+    calibration: Annotated[str, "Why thresholds should be measured anew, empty while they need not."]
     parts: tuple[Part, ...]

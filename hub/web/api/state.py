@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from hub import __version__
+from hub.calibrating import stale_calibration
 from hub.db import ledger, outbox
 from hub.overview import cameras as overview
 from hub.overview.cameras import CameraRow
@@ -52,6 +53,7 @@ async def health(request: web.Request) -> records.Health:
         now=view.now,
         waiting=waiting,
         last_event=last,
+        calibration=str(await stale_calibration(view.database) or ""),
         parts=tuple(
             records.Part(
                 name,

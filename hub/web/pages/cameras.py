@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from hub.calibrating import stale_calibration
 from hub.db.nodes import NodeState
 from hub.nodes.overview import rows as rows_of_nodes
 from hub.overview.cameras import cameras as overview_of_cameras
@@ -19,4 +20,5 @@ async def cameras(request: web.Request) -> web.Response:
     everyone = await service.nodes.registry.everyone() if service else []
     shown = rows_of_nodes(everyone, service.nodes if service else None, request.app[keys.SETTINGS]())
     nodes = {node.camera: node for node in shown if node.state is NodeState.CONFIRMED}
-    return await page(request, "cameras.html", cameras=rows, nodes=nodes, has_nodes=service is not None)
+    stale = await stale_calibration(view_of(request).database)
+    return await page(request, "cameras.html", cameras=rows, nodes=nodes, has_nodes=service is not None, stale=stale)

@@ -23,7 +23,16 @@ def test_enough_searches_are_measured_and_kept(school: School) -> None:
     assert school.fras("enroll", str(school.folder / "portraits")).code == 0
     answer = school.fras("calibrate", "--target", "0.2")
     assert answer.code == 0, answer.err
-    assert "kept; a running hub uses it from its next start" in answer.err
+    assert "kept; a running hub uses it after fras reload" in answer.err
+    assert school.fras("check").out == ""
+    school.portraits("ada", count=5)
+    assert school.fras("enroll", str(school.folder / "portraits")).code == 0
+    checked = school.fras("check")
+    stale = "the thresholds were measured on 6 enrolled people, and the gallery has changed since: 6 people"
+    assert checked.code == 0
+    assert checked.out.replace("\n", " ").strip() == f"hub.yaml: warning: {stale}; run fras calibrate, then fras reload"
+    assert f"until now {stale}" in school.fras("calibrate", "--target", "0.2").err
+    assert school.fras("check").out == ""
 
 
 def test_a_target_out_of_reach_is_wrong_usage(school: School) -> None:
