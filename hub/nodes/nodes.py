@@ -65,6 +65,7 @@ class Nodes:
         self.refused: Counter[Refusal] = Counter()
         self.snapshots: dict[str, Snapshot] = {}
         self.failures = Failures(*FAILURES)
+        self.backup: bytes | None = None
         self._database = database
         self._entrances = entrances
         self._settings = settings

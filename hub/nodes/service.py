@@ -157,6 +157,7 @@ class Service:
         from .announcing import announced
         from .listener import listening
 
+        self.nodes.backup = identity.backup
         self.port = await self._stack.enter_async_context(
             listening(self.nodes, identity.tls(), access.host, access.port)
         )

@@ -59,6 +59,11 @@ MOST_SAYINGS: Final = 12
 class Hub(Ledger, Protocol):
     """What a session needs of the hub."""
 
+    @property
+    def backup(self) -> bytes | None:
+        """The pin of the hub's next key."""
+        ...
+
     async def orders(self, camera: str) -> tuple[str, Mapping[str, Any]]:
         """Version and content of what the camera's node is to do now."""
         ...
@@ -223,7 +228,7 @@ class Session:
         self.welcomed = True
         self._version = version
         now = microseconds(self._hub.clock.now())
-        await self._link.send(Welcome(now, self._credits, LARGEST_PICTURE, self.numbers.acknowledged, version, config))
+        await self._link.send(Welcome(now, self._credits, LARGEST_PICTURE, self.numbers.acknowledged, version, config, self._hub.backup))
 
     async def _ping(self) -> None:
         self._pinged += 1

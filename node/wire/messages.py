@@ -163,7 +163,8 @@ class Welcome:
     """The node may send entries: `credits` of them, pictures of at most `largest_picture` bytes.
 
     `acknowledged` is the highest number up to which the hub has everything, so that the node may forget it; `now` is
-    the hub's time in microseconds since 1970; `config` is what Configure would carry.
+    the hub's time in microseconds since 1970; `config` is what Configure would carry. `backup` is the pin of the hub's
+    next key, which the node writes down in place of the second that it knows.
     """
 
     now: int
@@ -172,6 +173,7 @@ class Welcome:
     acknowledged: int
     version: str
     config: Mapping[str, Any]
+    backup: bytes | None = None
     protocol: int = VERSION
 
 

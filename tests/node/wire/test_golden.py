@@ -63,6 +63,7 @@ FROM_HUB: list[FromHub] = [
     Accepted("n-0123abcd", 4),
     Waiting(),
     Welcome(1795379620567257, 8, 4194304, 41, "v1", {"interval": 1.0, "active": [[1, 2]]}),
+    Welcome(1795379620567257, 8, 4194304, 41, "v1", {}, SECRET),
     Acknowledged(((1, 3), (5, 5)), 4),
     Refused(6, "it is no JPEG", 1),
     Ping(7, 1795379620567257),
