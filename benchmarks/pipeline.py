@@ -99,7 +99,7 @@ async def _compare(min_face: int, images: Sequence[bytes], rounds: int) -> None:
     people = pupils(sorted({portrait.parent for portrait in shown()}), PORTRAITS)
     with folder(min_face, CAMERAS) as paths:
         async with running_hub(paths, people) as (school, hub):
-            delivery = _Delivery(hub)
+            delivery = Delivery(hub)
             await delivery.work(images)
             faces = await asyncio.to_thread(bare.work, images, bare.mirrored)
             works: dict[str, Callable[[], Awaitable[object]]] = {
@@ -133,7 +133,7 @@ async def _compare(min_face: int, images: Sequence[bytes], rounds: int) -> None:
     )
 
 
-class _Delivery:
+class Delivery:
     """Cameras that deliver as fast as they are let."""
 
     def __init__(self, hub: Hub) -> None:

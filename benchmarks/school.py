@@ -23,7 +23,7 @@ from .packs import MODELS, ready
 HUB_YAML = """\
 hub: {{name: Bench, time_zone: UTC}}
 recognizer: {{platform: onnx_local, pack: dlib, min_face: {min_face}, models_folder: "{models}"}}
-storage: {{platform: local_disk}}
+storage: {storage}
 cameras:
 {cameras}
 attendance:
@@ -34,7 +34,9 @@ CAMERA = '  - {{platform: folder, id: {id}, room: "101", path: incoming, mode: o
 
 
 @contextmanager
-def folder(min_face: int, cameras: Sequence[str] = ("door",)) -> Iterator[Paths]:
+def folder(
+    min_face: int, cameras: Sequence[str] = ("door",), storage: str = "{platform: local_disk}"
+) -> Iterator[Paths]:
     """A new school's hub.yaml and data folder, with the default pack built; the cameras have nothing to show."""
     ready("dlib")
     logging.getLogger("fras").setLevel(logging.WARNING)
@@ -42,7 +44,8 @@ def folder(min_face: int, cameras: Sequence[str] = ("door",)) -> Iterator[Paths]
         base = Path(place)
         (base / "incoming").mkdir()
         listed = "\n".join(CAMERA.format(id=camera) for camera in cameras)
-        (base / "hub.yaml").write_text(HUB_YAML.format(min_face=min_face, models=MODELS, cameras=listed), "utf-8")
+        text = HUB_YAML.format(min_face=min_face, models=MODELS, cameras=listed, storage=storage)
+        (base / "hub.yaml").write_text(text, "utf-8")
         yield Paths.of(base / "hub.yaml", None)
 
 

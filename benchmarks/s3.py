@@ -1,0 +1,105 @@
+"""The whole hub with its pictures in a bucket 50 ms away against the same hub with them on its own disk, at once.
+
+A round counts until every frame is concluded and, in the one case, every crop is in the bucket. The server is rclone,
+in a process of its own, behind a proxy that lets every byte wait for half the latency on each way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+
+from hub.plugin.media import encode_jpeg
+from hub.portraits import Pupil
+from tests.support.s3_servers import Server, fault_proxy, rclone, rclone_program
+
+from .frames import frames, shown
+from .measure import Rounds, Skipped, report
+from .pipeline import CAMERAS, PORTRAITS, Delivery
+from .school import folder, pupils, running_hub
+
+LATENCY = 0.05
+"""Seconds for a request and its answer, injected."""
+LEAST = 0.9
+"""The share of the local disk's speed that is asked for."""
+BUCKET = "bench"
+
+
+def run(full: bool = False) -> None:
+    if rclone_program() is None:
+        raise Skipped("rclone is not installed; scripts/services brings it")
+    images = [encode_jpeg(pixels) for pixels in frames().values()] * 8
+    with tempfile.TemporaryDirectory(prefix="fras-bench-") as place, rclone(Path(place)) as server:
+        server.make(BUCKET)
+        with _far(server) as far:
+            asyncio.run(_compare(images, far, 9 if full else 4))
+
+
+async def _compare(images: Sequence[bytes], far: Server, rounds: int) -> None:
+    people = pupils(sorted({portrait.parent for portrait in shown()}), PORTRAITS)
+    measured = Rounds()
+    async with AsyncExitStack() as stack:
+        local, _ = await stack.enter_async_context(_school("{platform: local_disk}", people))
+        section = json.dumps({"platform": "s3", **far.config(BUCKET)})
+        remote, spool = await stack.enter_async_context(_school(section, people))
+        for warm in (local, remote):
+            await warm.work(images[:4])
+        for _ in range(rounds):
+            for name, delivery in (("local", local), ("s3", remote)):
+                await asyncio.to_thread(measured.wait)
+                with measured.turn(name):
+                    await delivery.work(images)
+                    with measured.turn(f"{name} uploads"):
+                        while any(spool.iterdir()):  # noqa: ASYNC110 (it is files that change)
+                            await asyncio.sleep(0.01)
+    times = measured.times
+    ratio = times.ratio("local", to="s3")
+    report(
+        "s3",
+        frames=len(images),
+        latency_ms=LATENCY * 1000,
+        share_of_local_speed=round(ratio, 3),
+        target=LEAST,
+        reached=ratio >= LEAST,
+        cpu_to_local=round(times.cpu_ratio("s3", to="local"), 3),
+        frames_a_second=round(len(images) / times.median("s3"), 2),
+        seconds_until_the_last_crop_was_there=round(times.median("s3 uploads"), 2),
+        crops=len(far.client().list_objects_v2(Bucket=BUCKET, Prefix="crops/").get("Contents", ())),
+        others=times.others,
+    )
+
+
+@asynccontextmanager
+async def _school(storage: str, people: Sequence[Pupil]) -> AsyncIterator[tuple[Delivery, Path]]:
+    """A running hub, and where its crops would wait for a bucket."""
+    with folder(80, CAMERAS, storage) as paths:
+        async with running_hub(paths, people) as (_, hub):
+            yield Delivery(hub), paths.data / "plugins" / "storage" / "s3" / "waiting"
+
+
+@contextmanager
+def _far(server: Server) -> Iterator[Server]:
+    """The server behind the latency, in a loop and a thread of its own."""
+    ready: list[Server] = []
+    up, down = threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        async with fault_proxy(server.endpoint) as proxy:
+            proxy.latency = LATENCY
+            ready.append(Server(proxy.endpoint))
+            up.set()
+            await asyncio.to_thread(down.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    up.wait()
+    try:
+        yield ready[0]
+    finally:
+        down.set()
+        thread.join()
