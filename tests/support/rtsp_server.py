@@ -3,6 +3,7 @@
 This file is both ends: tests import it; Debian's Python, which has GStreamer's bindings, runs it as a script.
 
     rtsp://127.0.0.1:PORT/h264?pattern=ball&key=10&rate=10&size=320x240     also /h265, /mjpeg and /sound
+    rtsp://127.0.0.1:PORT/film?file=/tmp/film.mkv&codec=h264             an encoded film, as it is
 """
 
 from __future__ import annotations
@@ -145,8 +146,8 @@ def answering(status: str) -> Behave:
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while request := await _request(reader):
-            number = next(line for line in request.split(b"\r\n") if line.lower().startswith(b"cseq"))
-            writer.write(b"RTSP/1.0 " + status.encode() + b"\r\n" + number + b"\r\n\r\n")
+            numbers = [line for line in request.split(b"\r\n") if line.lower().startswith(b"cseq")]
+            writer.write(b"RTSP/1.0 " + status.encode() + b"\r\n" + b"".join(numbers) + b"\r\n\r\n")
 
     return answer
 
@@ -197,6 +198,9 @@ def launch(path: str, query: dict[str, str]) -> str:
     """The pipeline of an address."""
     if path == "sound":
         return "( audiotestsrc is-live=true ! alawenc ! rtppcmapay name=pay0 )"
+    if path == "film":
+        parse = {"h264": "h264parse ! rtph264pay", "h265": "h265parse ! rtph265pay", "mjpeg": "jpegparse ! rtpjpegpay"}
+        return f"( filesrc location={query['file']} ! matroskademux ! {parse[query['codec']]} name=pay0 pt=96 )"
     width, height = query.get("size", "320x240").split("x")
     codec = CODECS[path].format(key=query.get("key", "10"))
     return (
@@ -235,7 +239,7 @@ def main(port: str, login: str, scheme: str, live: str) -> None:
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
     server.set_service(port)
-    for path in (*CODECS, "sound", "live"):
+    for path in (*CODECS, "sound", "film", "live"):
         factory = Factory()
         if login:
             permissions = GstRtspServer.RTSPPermissions()

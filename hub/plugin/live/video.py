@@ -11,7 +11,7 @@ from typing import Any, Final
 from ..context import PluginContext
 from ..errors import NotReady
 from ..media import MOST_PIXELS, Unreadable
-from .reader import Chain, Explain, Open, Opened, Reader, reading
+from .reader import LAST_MOMENT, Chain, Explain, Open, Opened, Reader, reading
 from .shots import Shot, frame_shot, jpeg_shot
 
 _HINT: Final = "is it overloaded, or the network down? it is opened again"
@@ -58,7 +58,7 @@ class Video:
         """
         seconds, clock = patience.total_seconds(), context.clock
         async with reading(f"fras.{context.instance_id}-stream", open_container, explain, clock) as reader:
-            deadline = clock.monotonic() + seconds
+            deadline = clock.monotonic() + seconds + LAST_MOMENT  # what opens it knows better what is wrong
             while True:
                 reader.listen()
                 if (opened := reader.opened) is not None:

@@ -7,6 +7,7 @@ import hashlib
 import importlib
 import os
 import ssl
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -32,7 +33,7 @@ class RtspCamera:
     def __init__(self, config: Config, context: PluginContext, video: Video, proof: _Proof) -> None:
         self._config = config
         self._context = context
-        self._video = video
+        self.video = video
         self._proof = proof
 
     def events(self) -> AsyncIterator[CameraEvent]:
@@ -40,7 +41,7 @@ class RtspCamera:
         return watch(self._context, self._take, every=every, still_every=still_every)
 
     async def _take(self) -> Shot:
-        shot = await self._video.newest()
+        shot = await self.video.newest()
         if not self._proof.worked:
             await self._context.run_blocking(self._proof.note)
         return shot
@@ -161,4 +162,10 @@ def connect(where: Address, timeout: float, trust: Mapping[str, str]) -> Any:
     import av
 
     options = {**OPTIONS, **trust, "timeout": str(int(timeout * 1_000_000))}
-    return av.open(where.full, "r", format="rtsp", options=options, timeout=timeout, metadata_errors="replace")
+    begun = time.monotonic()
+    try:
+        return av.open(where.full, "r", format="rtsp", options=options, timeout=timeout, metadata_errors="replace")
+    except av.FFmpegError:
+        if time.monotonic() - begun >= timeout:  # FFmpeg takes an answer that never ends for nonsense
+            raise TimeoutError from None
+        raise
