@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-SERVICE: Final = "_fras-node._tcp.local."
+SERVICE: Final = "_fras._tcp.local."
 """What a hub's listener for nodes announces itself as."""
 MOST: Final = 8
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import singledispatchmethod
 from typing import Any, Final, Protocol
@@ -55,6 +55,7 @@ ANSWER: Final = 15.0
 """Seconds that the hub has for its answer to the first message."""
 HEALTH: Final = 60.0
 FAREWELL: Final = 2.0
+OVER: Final = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
 
 
 class Board(Protocol):
@@ -138,13 +139,26 @@ class Session:
                 with suppress(TimeoutError, OSError, RuntimeError):
                     async with asyncio.timeout(FAREWELL):
                         await self._socket.close(code=end.code)
-            return end.code
+                return end.code
+            await self._stop(tasks)
+            return end.code if end.code in tuple(Close) else await self._last_words()
         finally:
-            left = [*tasks, *self._snapshots]
-            for task in left:
-                task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
+            await self._stop(tasks)
         raise AssertionError("a part of a connection ended without a reason")
+
+    async def _stop(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        left = [*tasks, *self._snapshots]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    async def _last_words(self) -> int | None:
+        """Where sending failed first: what the hub said before it closed."""
+        with suppress(TimeoutError, OSError, RuntimeError):
+            async with asyncio.timeout(FAREWELL):
+                while (await self._socket.receive()).type not in OVER:
+                    continue
+        return self._socket.close_code
 
     # ---- its parts
 
@@ -168,7 +182,7 @@ class Session:
                     found = await self._socket.receive()
             except TimeoutError:
                 raise Ended(Close.SILENT, ours=True) from None
-            if found.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR):
+            if found.type in OVER:
                 raise Ended(self._socket.close_code)
             self._board.heard()
             if found.type is not WSMsgType.TEXT:

@@ -18,7 +18,7 @@ from node.clock import Clock
 from node.orders import Orders
 from node.wire import Moment
 
-CONFIG_SCHEMA: Final = {vol.Required("path"): vol.All(str, Path)}
+CONFIG_SCHEMA: Final = {vol.Required("path"): vol.All(str, vol.Coerce(Path))}
 
 
 @dataclass(frozen=True, slots=True)

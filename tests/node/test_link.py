@@ -319,6 +319,19 @@ class TestCredentials:
         await paired.drained()
         exactly_once(hub, [frame])
 
+    async def test_why_it_was_closed_is_heard_in_the_middle_of_sending(self, paired: Rig, hub: SmallHub) -> None:
+        async def send() -> None:
+            while True:
+                await paired.frame()
+
+        sending = asyncio.create_task(send())
+        await hub.until(lambda: len(hub.ledger) > 20)
+        await hub.close(Close.REVOKED)
+        await paired.until(Phase.UNPAIRED)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        assert hub.connections == 1
+
     @pytest.mark.parametrize("code", [Close.MALFORMED, Close.DUPLICATE, Close.VERSION, Close.TOO_FAST, Close.STOPPING])
     async def test_after_any_other_end_it_comes_back(self, paired: Rig, hub: SmallHub, code: Close) -> None:
         await hub.close(code)
