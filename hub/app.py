@@ -157,7 +157,7 @@ async def stale_thresholds(paths: Paths, settings: Settings) -> Stale | None:
 @asynccontextmanager
 async def open_embedder(school: School) -> AsyncIterator[Embedder]:
     """The configured recogniser. Raises PluginError when it cannot be opened now."""
-    part = school.settings.recognizer
+    part = school.settings.recognizer.parts[0]
     spec = school.catalog.spec("recognizer", part.platform)
     async with school.supervisor.open_recognizer(
         _id_of("recognizer", part), spec, part.options, patience=0
@@ -174,7 +174,7 @@ def model_states(paths: Paths) -> list[ModelState]:
     """The models that the configured recogniser has on this machine, after hashing their files."""
     catalog = Catalog()
     settings = read_settings(paths.config, catalog)
-    part = settings.recognizer
+    part = settings.recognizer.parts[0]
     spec = catalog.spec("recognizer", part.platform)
     if spec.models is None:
         return []

@@ -57,14 +57,15 @@ async def try_services(
         for kind, part in _parts(settings):
             probe = catalog.spec(kind, part.platform).probe
             if probe is not None:
-                service = f"camera {part.id}" if kind == "camera" else kind
+                service = kind if kind != "camera" and part.id == part.platform else f"{kind} {part.id}"
                 call = partial(_probe, probe, kind, part, around)
                 attempts.append(_try(service, part.platform, call, secrets, abandoned, patience))
         return await asyncio.gather(*attempts)
 
 
 def _parts(settings: Settings) -> Iterator[tuple[Kind, Part]]:
-    yield "recognizer", settings.recognizer
+    for recognizer in settings.recognizer.parts:
+        yield "recognizer", recognizer
     yield "storage", settings.storage
     for camera in settings.cameras:
         yield "camera", camera
@@ -91,11 +92,12 @@ def _unmade(url: str) -> bool:
 
 
 async def _probe(probe: Callable[[Any, Any], Awaitable[str]], kind: Kind, part: Part, around: Surroundings) -> str:
-    name = part.id if kind == "camera" else part.platform
-    pool = DaemonPool(f"fras.{name}")
+    pool = DaemonPool(f"fras.{part.id}")
     try:
-        folder = around.folder_of(kind, name)
-        async with closing(Context(name, folder, around, pool, lambda message: None, nothing_acknowledged)) as context:
+        folder = around.folder_of(kind, part.id)
+        async with closing(
+            Context(part.id, folder, around, pool, lambda message: None, nothing_acknowledged)
+        ) as context:
             return str(await probe(part.options, context))
     finally:
         pool.close()

@@ -1,17 +1,35 @@
 """The hub's settings: hub.yaml read, checked and typed."""
 
 from .editor import json_schema
-from .model import CameraPart, Http, Keep, NodeAccess, Part, Platforms, PolicySettings, School, Settings
+from .model import (
+    Agreeing,
+    CameraPart,
+    Chained,
+    Http,
+    Keep,
+    NodeAccess,
+    Part,
+    Platforms,
+    PolicySettings,
+    RecognizerPart,
+    Recognizers,
+    School,
+    Settings,
+)
 from .read import http_settings, read_settings
 
 __all__ = [
+    "Agreeing",
     "CameraPart",
+    "Chained",
     "Http",
     "Keep",
     "NodeAccess",
     "Part",
     "Platforms",
     "PolicySettings",
+    "RecognizerPart",
+    "Recognizers",
     "School",
     "Settings",
     "http_settings",

@@ -26,7 +26,7 @@ def json_schema(platforms: Platforms) -> dict[str, Any]:
     sections["http"] |= _object(schemas.HTTP)
     sections["nodes"] |= _object(schemas.NODES)
     sections["policy"] |= _object(schemas.POLICY)
-    sections["recognizer"] |= _part("recognizer", platforms)
+    sections["recognizer"] |= _recognizers(platforms)
     sections["storage"] |= _part("storage", platforms)
     sections["cameras"] |= {"type": "array", "items": _part("camera", platforms)}
     sections["attendance"] |= _object(schemas.ATTENDANCE)
@@ -35,6 +35,16 @@ def json_schema(platforms: Platforms) -> dict[str, Any]:
     for name in ("http", "policy", "cameras", "attendance"):
         sections[name]["type"] = [sections[name]["type"], "null"]
     return {"$schema": DIALECT, "title": "FRAS hub.yaml", **top}
+
+
+def _recognizers(platforms: Platforms) -> dict[str, Any]:
+    """One platform's options, or a list of such and of what is put together of them."""
+    part = _part("recognizer", platforms)
+    entry: dict[str, Any] = part
+    for key, schema in schemas.COMBINATIONS.items():
+        entry = {"if": {"type": "object", "required": [key]}, "then": _object(schema), "else": entry}
+    several = {"type": "array", "minItems": 1, "items": entry}
+    return {"if": {"type": "array"}, "then": several, "else": part}
 
 
 def _part(kind: Kind, platforms: Platforms) -> dict[str, Any]:

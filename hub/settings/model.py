@@ -89,7 +89,44 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class CameraPart(Part):
+    """`recognizer` is the id of the one that its frames are for; empty: the first of the list."""
+
     room: str
+    recognizer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecognizerPart(Part):
+    """`finder` is the id of the embedder that finds faces for an identifier; empty: the first there is."""
+
+    finder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chained:
+    """The next of `members` is asked only about faces that the one before was unsure of: by `reach`, see docs."""
+
+    id: str
+    members: tuple[str, ...]
+    reach: float
+
+
+@dataclass(frozen=True, slots=True)
+class Agreeing:
+    """So many of `members` must name the same person."""
+
+    id: str
+    members: tuple[str, ...]
+    agree: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recognizers:
+    """The `recognizer:` section: platforms and what is put together of them; ids are unique among both."""
+
+    parts: tuple[RecognizerPart, ...]
+    combinations: tuple[Chained | Agreeing, ...] = ()
+    default: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +162,7 @@ class Settings:
 
     school: School
     http: Http
-    recognizer: Part
+    recognizer: Recognizers
     storage: Part
     keep: Keep
     cameras: tuple[CameraPart, ...]

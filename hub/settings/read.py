@@ -13,9 +13,21 @@ from config import Document, Invalid, Keys, Problem, Severity, check, problem_at
 from hub.attendance.records import Rules
 from hub.runtime.catalog import Kind
 
-from . import schemas, timetable
+from . import recognizers, schemas, timetable
 from .law import JURISDICTIONS
-from .model import CameraPart, Http, Keep, NodeAccess, Part, Platforms, PolicySettings, School, Settings
+from .model import (
+    CameraPart,
+    Http,
+    Keep,
+    NodeAccess,
+    Part,
+    Platforms,
+    PolicySettings,
+    RecognizerPart,
+    Recognizers,
+    School,
+    Settings,
+)
 from .zone import AUTO, machine_zone, zone
 
 DAY = timedelta(days=1)
@@ -61,11 +73,12 @@ class _Reading:
         http = self.checked(schemas.HTTP, sections.get("http", {}), ("http",))
         nodes = self.checked(schemas.NODES, sections.get("nodes", {}), ("nodes",))
         policy = self.policy(sections.get("policy", {}))
-        recognizer, storage = self.only("recognizer", sections), self.only("storage", sections)
+        storage = self.part("storage", sections["storage"], ("storage",)) if "storage" in sections else {}
         cameras = [
             self.part("camera", options, ("cameras", index))
             for index, options in enumerate(sections.get("cameras", []))
         ]
+        recognisers = self.recognisers(sections, cameras)
         attendance = self.checked(schemas.ATTENDANCE, sections.get("attendance", {}), ("attendance",))
         entries = self.entries(attendance.pop("timetable", []))
         self.kept(storage.get("keep", {}))
@@ -76,7 +89,7 @@ class _Reading:
         return Settings(
             school=self.built(school),
             http=Http(**http),
-            recognizer=self.plugin("recognizer", recognizer, ("recognizer",)),
+            recognizer=self.put_together(recognisers),
             storage=self.plugin("storage", storage, ("storage",)),
             keep=Keep(**storage["keep"]),
             cameras=tuple(self.camera(camera, ("cameras", index)) for index, camera in enumerate(cameras)),
@@ -132,9 +145,31 @@ class _Reading:
             self.report(problem_at(self.document, ("policy", "single_frame"), message, hint))
         return policy
 
-    def only(self, kind: Kind, sections: Mapping[str, Any]) -> dict[str, Any]:
-        """The one part of this kind; its section is called like the kind."""
-        return self.part(kind, sections[kind], (kind,)) if kind in sections else {}
+    def recognisers(self, sections: Mapping[str, Any], cameras: Sequence[Mapping[str, Any]]) -> list[recognizers.Entry]:
+        if "recognizer" not in sections:
+            return []
+        entries = []
+        for keys, options in recognizers.entries_of(sections["recognizer"]):
+            members = recognizers.members_of(options)
+            schema = schemas.COMBINATIONS.get(members)
+            values = self.checked(schema, options, keys, members) if schema else self.part("recognizer", options, keys)
+            entries.append(recognizers.Entry(keys, values, members))
+        chosen: list[tuple[Keys, str]] = [
+            (("cameras", index), camera["recognizer"])
+            for index, camera in enumerate(cameras)
+            if camera.get("recognizer")
+        ]
+        self.report(recognizers.problems_of(self.document, entries, chosen))
+        return entries
+
+    def put_together(self, entries: Sequence[recognizers.Entry]) -> Recognizers:
+        parts = []
+        for entry in entries:
+            if not entry.members:
+                part = self.plugin("recognizer", entry.values, entry.keys)
+                finder = str(entry.values.get("finder", ""))
+                parts.append(RecognizerPart(part.platform, entry.id, part.options, part.place, finder))
+        return recognizers.recognizers_of(entries, parts)
 
     def part(self, kind: Kind, options: Any, keys: Keys) -> dict[str, Any]:
         """A plugin's section: the hub's options and the plugin's, those that are valid."""
@@ -164,7 +199,8 @@ class _Reading:
 
     def camera(self, values: Mapping[str, Any], keys: Keys) -> CameraPart:
         part = self.plugin("camera", values, keys)
-        return CameraPart(part.platform, str(values["id"]), part.options, part.place, str(values["room"]))
+        room, recognizer = str(values["room"]), str(values.get("recognizer", ""))
+        return CameraPart(part.platform, str(values["id"]), part.options, part.place, room, recognizer)
 
     def entries(self, options: Sequence[Any]) -> list[timetable.Entry]:
         entries = []

@@ -81,6 +81,12 @@ def _jurisdiction(value: Any) -> str:
     return value
 
 
+def _one_or_several(value: Any) -> Any:
+    if not isinstance(value, dict | list):
+        raise vol.ValueInvalid("expected options; write lines of `key: value` below it")
+    return value
+
+
 def _label(value: Any) -> str:
     return str(text(str(value) if isinstance(value, int) and not isinstance(value, bool) else value))
 
@@ -101,7 +107,9 @@ days = Validator(
 SECTIONS = {
     vol.Required("hub", description="The school itself"): dict,
     vol.Optional("http", description="Where the web panel and the REST API listen"): dict,
-    vol.Required("recognizer", description="Who recognises"): dict,
+    vol.Required("recognizer", description="Who recognises: one, or a list of which the first is the default"): (
+        Validator(_one_or_several, {"type": ["object", "array"]})
+    ),
     vol.Required("storage", description="Where images are kept, and how long"): dict,
     vol.Optional("policy", description="When a face counts as recognised"): dict,
     vol.Optional("cameras", description="Where frames come from"): list,
@@ -143,11 +151,33 @@ NODES = {
 
 PLATFORM = {vol.Required("platform", description="The plugin's name"): text}
 
-CAMERA = {
+CAMERA: dict[Any, Any] = {
     **PLATFORM,
     vol.Required("id", description="Names the camera for ever: its facts are stored under it"): slug,
     vol.Required("room", description="The room it watches, as in the timetable"): label,
+    vol.Optional("recognizer", description="Who recognises its people; without it the first of the list"): slug,
 }
+
+RECOGNIZER: dict[Any, Any] = {
+    **PLATFORM,
+    vol.Optional("id", description="Names it for cameras and combinations; without it the platform's name"): slug,
+    vol.Optional("finder", description="Which of the list finds faces for a service that is sent crops only"): slug,
+}
+
+CHAIN = {
+    vol.Required("id", description="Names it for cameras"): slug,
+    vol.Required("chain", description="The next is asked only about faces the one before was unsure of"): [slug],
+    vol.Optional("reach", default=0.1, description="Unsure: a best score so far below the threshold"): number(0, 1000),
+}
+
+ENSEMBLE = {
+    vol.Required("id", description="Names it for cameras"): slug,
+    vol.Required("ensemble", description="Each is asked about every face"): [slug],
+    vol.Optional("agree", description="So many must name the same person; without it all"): whole_number(2, 100),
+}
+
+COMBINATIONS = {"chain": CHAIN, "ensemble": ENSEMBLE}
+"""By the key that tells a combination from a platform."""
 
 KEEP: dict[Any, Any] = {
     vol.Optional("crops", default="30 days", description="Evidence: the face that led to a mark"): duration,
@@ -156,7 +186,7 @@ KEEP: dict[Any, Any] = {
 
 STORAGE: dict[Any, Any] = {**PLATFORM, vol.Optional("keep", default=dict, description="How long what is kept"): KEEP}
 
-PARTS: dict[Kind, dict[Any, Any]] = {"camera": CAMERA, "recognizer": PLATFORM, "storage": STORAGE}
+PARTS: dict[Kind, dict[Any, Any]] = {"camera": CAMERA, "recognizer": RECOGNIZER, "storage": STORAGE}
 """What the hub reads of a plugin's section; the rest is the plugin's."""
 
 POLICY = {

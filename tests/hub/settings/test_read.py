@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from config import Invalid, Place, Problem, Severity, format_problems
 from hub.attendance.records import Rules
 from hub.attendance.timetable import Cycle, Weekly
-from hub.settings import CameraPart, Http, Keep, Part, PolicySettings, Settings, read_settings
+from hub.settings import (
+    CameraPart,
+    Http,
+    Keep,
+    PolicySettings,
+    RecognizerPart,
+    Recognizers,
+    Settings,
+    read_settings,
+)
 from tests.support.platforms import FakePlatforms
 
 GOOD = """\
@@ -67,7 +76,8 @@ class TestMeaning:
         assert found.school.time_zone == ZoneInfo("Europe/Berlin")
         assert (found.school.database, found.school.jurisdiction) == ("sqlite:///fras.db", "other")
         assert found.http == Http("127.0.0.1", 8123)
-        assert found.recognizer == Part("onnx_local", "onnx_local", {"pack": "dlib", "min_face": 40}, Place("", 0))
+        part = RecognizerPart("onnx_local", "onnx_local", {"pack": "dlib", "min_face": 40}, Place("", 0))
+        assert found.recognizer == Recognizers((part,), (), "onnx_local")
         assert found.keep == Keep(crops=timedelta(days=30), facts=timedelta(days=180))
         assert found.policy == PolicySettings()
         assert found.rules == Rules()
