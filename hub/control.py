@@ -112,11 +112,11 @@ class Control:
 
     async def _answer(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
         if self.answer is None:
-            return {"problem": "the hub is not running yet", "hint": "see its log"}
+            return {"failure": "the hub is not running yet", "hint": "see its log"}
         try:
             return await self.answer(question)
         except (Failure, PluginError) as failure:
-            return {"problem": failure.message, "hint": failure.hint}
+            return {"failure": failure.message, "hint": failure.hint}
 
 
 @asynccontextmanager
@@ -151,8 +151,8 @@ async def ask(data: Path, patience: float = PATIENCE) -> Outcome:
 async def question(data: Path, asked: Mapping[str, Any], patience: float = SOON) -> Mapping[str, Any]:
     """What the hub on the data folder answers. Raises Failure, also for what the hub finds wrong."""
     told = await _told(data, json.dumps(asked).encode() + b"\n", patience)
-    if "problem" in told:
-        raise Failure(told["problem"], hint=told["hint"])
+    if "failure" in told:
+        raise Failure(told["failure"], hint=told["hint"])
     return told
 
 
