@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -18,13 +19,28 @@ from tests.support.panel import Panel, panel_in, served
 CHROMIUM = shutil.which("chromium")
 
 
+WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
+COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+"""What of WCAG 2.2 AA another colour scheme can break."""
+
+
 @dataclass
 class Tab:
     """A page of the browser; `complaints` are errors of its console, `elsewhere` what it asked of others."""
 
-    page: object
+    page: Any
     complaints: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
+
+    async def is_accessible(self, what: str) -> None:
+        """Asserts that what is shown meets WCAG 2.2 AA by light and by dark, and does not scroll sideways."""
+        axe = pytest.importorskip("axe_playwright_python.async_playwright", reason="axe-core is not installed").Axe()
+        for scheme, options in (("light", {"runOnly": list(WCAG)}), ("dark", COLOURS)):
+            await self.page.emulate_media(color_scheme=scheme)
+            found = await axe.run(self.page, options=options)
+            assert found.violations_count == 0, f"{what}, {scheme}: {found.generate_report()}"
+        wide = await self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, f"{what} scrolls sideways by {wide} px"
 
 
 OpenTab = Callable[..., AbstractAsyncContextManager[Tab]]
@@ -57,7 +73,7 @@ async def panel(folder: Path) -> AsyncIterator[Panel]:
 
 
 @pytest_asyncio.fixture
-async def tab(folder: Path) -> AsyncIterator[OpenTab]:
+async def tab() -> AsyncIterator[OpenTab]:
     """Opens a tab: `async with tab(scheme="dark", width=390) as opened`."""
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed (scripts/services adds it)")

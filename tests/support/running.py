@@ -47,12 +47,12 @@ class RunningHub:
     def forget(self) -> None:
         self._forgotten = len(self._log.read_text("utf-8"))
 
-    def says(self, what: str, times: int = 1) -> str:
+    def says(self, what: str, times: int = 1, within: float = PATIENCE) -> str:
         """Waits until the hub has said `what` so often; answers the last line that has it."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + within
         while self.log.count(what) < times:
             assert self.process.poll() is None, self.log
-            assert time.monotonic() < end, f"no {what!r} within {PATIENCE:g} s in:\n{self.log}"
+            assert time.monotonic() < end, f"no {what!r} within {within:g} s in:\n{self.log}"
             time.sleep(0.05)
         return next(line for line in reversed(self.log.splitlines()) if what in line)
 

@@ -5,7 +5,8 @@
    seconds after which it is fetched in any case, for time passes without events. Only parts that changed are replaced. */
 
 const ATLEAST = 1000; // ms between two fetches,
-const REST = 10; // and as many times as long as the last one took: pages left open must not keep the hub busy
+const REST = 5; // as many times as long as the last one took, for pages left open must not keep the hub busy,
+const ATMOST = 5000; // ms, lest one slow answer makes the page sleep
 const RETRY = 3000; // ms until a hub that did not answer is asked again
 
 export function follow() {
@@ -35,7 +36,7 @@ export function follow() {
       clearTimeout(retry);
       retry = setTimeout(refresh, RETRY);
     }
-    rested = Date.now() + Math.max(ATLEAST, REST * (Date.now() - began));
+    rested = Date.now() + Math.min(ATMOST, Math.max(ATLEAST, REST * (Date.now() - began)));
     busy = false;
     if (missed) refresh();
   }
