@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -147,6 +148,8 @@ class Inbox:
         self._threads = threads
         self._year = year
         self.attempts = attempts
+        self.outcomes: Counter[Outcome] = Counter()
+        """Frames that came to which end, since the start."""
         self._deliveries: list[_Delivery] = []
         self._beats: list[_Beat] = []
         self._delivered = asyncio.Event()
@@ -216,6 +219,7 @@ class Inbox:
                 await observations.add(connection, frames, faces, self._clock.now())
                 told = [_event(frames[verdict.frame_id], verdict) for verdict in verdicts if verdict.frame_id in frames]
                 await outbox.append(connection, "frame", *told)
+        self.outcomes.update(verdict.outcome for verdict in verdicts if verdict.frame_id in frames)
         self.attempts.forget(first)
         await self._in_thread(self._spool.remove, list(first))
         return frozenset(frames)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from hub.attendance.records import Rules, Span
@@ -30,6 +30,8 @@ NOTED = "registers:noted"
 """Where the database keeps the last event of the outbox that the stored registers show."""
 NEWS_KEPT = timedelta(days=7)
 """How long events stay in the outbox for those who follow it with interruptions."""
+MINUTE = len("2026-11-23T08:00")
+"""Characters of a moment in ISO form (UTC) that name its minute: frames of one minute are looked at once."""
 EVENTS = 1000
 """Events read at a time."""
 
@@ -138,12 +140,12 @@ class Registers:
             last = int(await stored.get(connection, NOTED) or 0)
             while events := await outbox.after(connection, last, EVENTS):
                 last = events[-1].id
-                for event in events:
-                    if event.kind == "frame":
-                        days |= self.days_of(datetime.fromisoformat(event.payload["captured_at"]))
-                    elif event.kind == "crops":
-                        for hour in map(datetime.fromisoformat, event.payload["hours"]):
-                            days |= self.days_of(hour) | self.days_of(hour + timedelta(hours=1))
+                captured = {event.payload["captured_at"][:MINUTE] for event in events if event.kind == "frame"}
+                hours = {hour for event in events if event.kind == "crops" for hour in event.payload["hours"]}
+                for texts, length in ((captured, timedelta(minutes=1)), (hours, timedelta(hours=1))):
+                    for moment in map(datetime.fromisoformat, texts):
+                        begun = moment.replace(tzinfo=UTC)
+                        days |= self.days_of(begun) | self.days_of(begun + length)
         return last, days
 
     async def noted(self, last: int) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from hub.db import ledger
 from hub.db.engine import Database
-from hub.inbox import Inbox, Pending
+from hub.inbox import Inbox, Outcome, Pending
 from hub.pipeline.backlog import Backlog
 from hub.pipeline.pipeline import Pipeline
 from hub.plugin import CameraEvent, Clock, Frame, Heartbeat, NeedsHuman, Permanent
@@ -59,6 +60,11 @@ class Hub:
             await self._inbox.accept(camera, event)
         else:
             await self._inbox.accept_detections(camera, event)
+
+    @property
+    def outcomes(self) -> Counter[Outcome]:
+        """Frames that came to which end, since the start."""
+        return self._inbox.outcomes
 
     async def drained(self) -> None:
         """Waits until every acknowledged frame has its outcome and the registers show it.

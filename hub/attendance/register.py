@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from .coverage import covered_spans, watch
 from .marks import marks
 from .records import Lecture, Mark, Observation, Rules, Sighting, Span
-from .roster import Person, roster
+from .roster import Person, rosters
 from .sightings import sightings
 from .timetable import Entry, lectures_on
 
@@ -57,7 +57,10 @@ def register(
     for sighting in found:
         by_room.setdefault(rooms.get(sighting.camera, ""), []).append(sighting)
     drawn: list[Mark] = []
-    belonging = {lecture.id: roster(lecture, people) for lecture in lectures}
+    belonging = rosters(lectures, people)
+    in_room: dict[str, list[Lecture]] = {}
+    for lecture in lectures:
+        in_room.setdefault(lecture.room, []).append(lecture)
     for lecture in lectures:
         cameras = (camera for camera, room in rooms.items() if room == lecture.room)
         drawn += marks(
@@ -68,7 +71,7 @@ def register(
             rules,
             as_of,
             zone,
-            _opens(lecture, lectures, belonging),
+            _opens(lecture, in_room[lecture.room], belonging),
         )
     return Register(tuple(lectures), tuple(found), tuple(sorted(drawn, key=lambda mark: (mark.lecture, mark.person))))
 
@@ -106,12 +109,12 @@ def _row(record: Lecture | Sighting | Mark) -> dict[str, Any]:
     return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}
 
 
-def _opens(lecture: Lecture, lectures: Iterable[Lecture], belonging: Mapping[str, list[Person]]) -> dict[str, datetime]:
+def _opens(lecture: Lecture, in_room: Iterable[Lecture], belonging: Mapping[str, list[Person]]) -> dict[str, datetime]:
     """When the door opens for those whose earlier lecture in the same room ends just before: being seen in that
     one is not coming early to this one."""
     opens: dict[str, datetime] = {}
-    for earlier in lectures:
-        if earlier.room == lecture.room and earlier.end <= lecture.start:
+    for earlier in in_room:
+        if earlier.end <= lecture.start:
             for person in belonging[earlier.id]:
                 opens[person.id] = max(opens.get(person.id, earlier.end), earlier.end)
     return opens

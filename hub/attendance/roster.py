@@ -21,11 +21,17 @@ class Person:
     recognisable: bool = True
 
 
-def roster(lecture: Lecture, people: Iterable[Person]) -> list[Person]:
-    """The people of the lecture's class, in order of id, each once.
+def rosters(lectures: Iterable[Lecture], people: Iterable[Person]) -> dict[str, list[Person]]:
+    """By lecture id, the people of each lecture's class, in order of id, each once.
 
     People without a class belong to every lecture: a school that enrols from a folder has no classes yet.
     This is the one place to change when dated enrollments come.
     """
-    belonging = {person.id: person for person in sorted(people) if person.class_name in ("", lecture.class_name)}
-    return [belonging[person] for person in sorted(belonging)]
+    classes: dict[str, dict[str, Person]] = {"": {}}
+    for person in sorted(people):
+        classes.setdefault(person.class_name, {})[person.id] = person
+    belonging = {}
+    for lecture in lectures:
+        found = classes[""] | classes.get(lecture.class_name, {})
+        belonging[lecture.id] = [found[person] for person in sorted(found)]
+    return belonging

@@ -19,7 +19,6 @@ from hub import __version__, systemd
 from hub.app import Paths, School, open_school
 from hub.cli import console
 from hub.control import Control, Outcome, Request, heeding
-from hub.db import ledger
 from hub.failure import Failure
 from hub.lock import DataFolderInUse
 from hub.people import Roll
@@ -90,8 +89,10 @@ async def _until_changed(where: Paths, control: Control, request: Request | None
     async with open_school(where, own=True, report=console.say) as school:
         console.say(f"FRAS {__version__} · {school.settings.school.name} · data in {where.data}")
         console.say(await _summary(school))
+        hub: Hub | None = None
         try:
             async with open_works(school, _served, console.say) as works, control.listening(where.data):
+                hub = works.hub
                 console.say("running; Ctrl-C stops, fras reload applies a changed hub.yaml")
                 systemd.notify(systemd.READY, systemd.status("running"))
                 if request is not None:
@@ -99,7 +100,7 @@ async def _until_changed(where: Paths, control: Control, request: Request | None
                 control.answer = works.answer
                 return await _reloading(works, control)
         except asyncio.CancelledError:
-            console.say(f"stopped; {await _tally(school)}")
+            console.say(f"stopped; {_tally(hub)}")
             raise
         finally:
             control.answer = None
@@ -143,15 +144,17 @@ async def _once(where: Paths) -> int:
         console.say(f"FRAS {__version__} · {school.settings.school.name} · data in {where.data}")
         console.say(await _summary(school))
         parked: list[str] = []
+        hub: Hub | None = None
         try:
-            async with open_hub(school) as hub:
+            async with open_hub(school) as opened:
+                hub = opened
                 console.say("running; Ctrl-C stops")
                 parked = await _until_done(school, hub)
         except asyncio.CancelledError:
             _was_stopped()
         for line in parked:
             console.say(line)
-        console.say(f"stopped; {await _tally(school)}")
+        console.say(f"stopped; {_tally(hub)}")
     return 1 if parked else 0
 
 
@@ -192,7 +195,6 @@ async def _summary(school: School) -> str:
     return f"people: {len(known)}, enrolled: {enrolled}{hint}\ncameras: {cameras}"
 
 
-async def _tally(school: School) -> str:
-    async with school.database.read() as connection:
-        outcomes = await ledger.outcomes(connection)
-    return "frames: " + (", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())) or "none")
+def _tally(hub: Hub | None) -> str:
+    ends = sorted(hub.outcomes.items()) if hub else []
+    return "frames: " + (", ".join(f"{count} {outcome}" for outcome, count in ends) or "none")

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import date as date_type
 from typing import Any, TypeVar
 
-from sqlalchemy import Table, bindparam, delete, select, union
+from sqlalchemy import Table, bindparam, delete, literal, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.attendance.records import Lecture, Mark, Sighting, Status
@@ -104,8 +104,9 @@ async def sightings_of(connection: AsyncConnection, date: str) -> list[Sighting]
 
 async def undecided(connection: AsyncConnection, today: date_type) -> list[date_type]:
     """The local dates that have open marks, and those after today, in order."""
-    may_change = (marks_table.c.status == Status.OPEN) | (marks_table.c.date > today.isoformat())
-    query = select(marks_table.c.date).where(may_change).distinct()
+    undecided = marks_table.c.status == literal(Status.OPEN.value, literal_execute=True)  # as its index says
+    to_come = marks_table.c.date > today.isoformat()
+    query = union(*(select(marks_table.c.date).where(may_change) for may_change in (undecided, to_come)))
     return sorted(date_type.fromisoformat(day) for day in (await connection.execute(query)).scalars())
 
 

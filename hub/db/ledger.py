@@ -146,11 +146,15 @@ async def _forgotten(connection: AsyncConnection, numbers: Sequence[Number]) -> 
     return found
 
 
-async def pending(connection: AsyncConnection, limit: int | None = None) -> list[Pending]:
-    """Frames that wait for recognition, in the order they arrived."""
+async def pending(connection: AsyncConnection) -> list[Pending]:
+    """Frames that wait for recognition, in the order they arrived.
+
+    Sorted here: asked for an order, SQLite goes through all frames rather than the index of those that wait.
+    """
     columns = [frames.c[name] for name in Pending.__slots__]
-    query = select(*columns).where(_PENDING).order_by(frames.c.id).limit(limit)
-    return [Pending(row[0], row[1], row[2], row[3], Kind(row[4]), *row[5:]) for row in await connection.execute(query)]
+    rows = await connection.execute(select(*columns).where(_PENDING))
+    waiting = [Pending(row[0], row[1], row[2], row[3], Kind(row[4]), *row[5:]) for row in rows]
+    return sorted(waiting, key=lambda frame: frame.id)
 
 
 async def count_pending(connection: AsyncConnection) -> int:
