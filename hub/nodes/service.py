@@ -7,11 +7,12 @@ import logging
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from config import Invalid
-from hub.db.nodes import Node, NodeState
+from hub.db.nodes import Node
 from hub.failure import Failure
 from hub.plugin import Clock, PluginError
 from hub.settings import NodeAccess, Settings
@@ -29,6 +30,8 @@ LOOK_AGAIN: Final = 60.0
 RETRY: Final = 15.0
 """Seconds until a listener that could not be opened is tried again."""
 
+FAREWELL: Final = timedelta(days=7)
+"""For how long a removed node is still told that it was, so that it looks for another invitation."""
 OPENS_WITHIN: Final = 5.0
 IDENTIFY: Final = 10.0
 """Seconds for which a node blinks."""
@@ -122,7 +125,8 @@ class Service:
         if version == self._version:
             return
         everyone = await self.nodes.registry.everyone()
-        self._nodes_there = any(node.state is not NodeState.REVOKED for node in everyone)
+        removed_lately = self._clock.now() - FAREWELL
+        self._nodes_there = any(node.revoked_at is None or node.revoked_at > removed_lately for node in everyone)
         await changed(everyone)
         self.nodes.follow(everyone)
         self._version = version

@@ -228,7 +228,9 @@ class Session:
         self.welcomed = True
         self._version = version
         now = microseconds(self._hub.clock.now())
-        await self._link.send(Welcome(now, self._credits, LARGEST_PICTURE, self.numbers.acknowledged, version, config, self._hub.backup))
+        await self._link.send(
+            Welcome(now, self._credits, LARGEST_PICTURE, self.numbers.acknowledged, version, config, self._hub.backup)
+        )
 
     async def _ping(self) -> None:
         self._pinged += 1

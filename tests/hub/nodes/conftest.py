@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
 
 from hub.inbox import WRITERS
+from tests.support.fras import School
 from tests.support.node_hub import NodeHub, node_hub, school_in
 
 
+@pytest.fixture(scope="module")
+def school_of_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[School]:
+    """It knows ada."""
+    with school_in(tmp_path_factory.mktemp("nodes")) as school:
+        school.enrol("ada")
+        yield school
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def hub(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NodeHub]:
+async def hub(school_of_nodes: School) -> AsyncIterator[NodeHub]:
     """It looks at the database more often than others, so that nobody waits long for what was confirmed."""
-    with pytest.MonkeyPatch.context() as patch, school_in(tmp_path_factory.mktemp("nodes")) as school:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hub.nodes.service.LOOK", 0.02)
-        async with node_hub(school) as running:
+        async with node_hub(school_of_nodes) as running:
             await _all_threads(running)
             yield running
 

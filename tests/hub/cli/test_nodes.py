@@ -1,0 +1,313 @@
+"""`fras nodes` beside a running hub: a node is invited, confirmed, looked through, removed; and the hub is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sqlite3
+import threading
+import time
+from collections.abc import Coroutine, Iterator
+from contextlib import closing, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiohttp
+import pytest
+
+from node.wire import (
+    Acknowledged,
+    Close,
+    Identify,
+    Picture,
+    PictureKind,
+    Rotate,
+    TakeSnapshot,
+    Welcome,
+)
+from tests.support.fras import School
+from tests.support.node_client import JPEG, Board, Closed, Talk, connected
+from tests.support.node_hub import YAML, school_in
+from tests.support.running import RunningHub, change, eventually, free_port, running
+
+T = TypeVar("T")
+
+
+@pytest.fixture(scope="module")
+def school_of_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[School]:
+    with school_in(
+        tmp_path_factory.mktemp("nodes"), YAML.replace("port: 0, name", f"port: {free_port()}, name")
+    ) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def hub(school_of_nodes: School) -> Iterator[RunningHub]:
+    with running(school_of_nodes) as started:
+        started.says("running;")
+        yield started
+
+
+class Away:
+    """Where nodes live while commands run here: an event loop in a thread of its own."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, name="nodes", daemon=True)
+        self._thread.start()
+
+    def __call__(self, doing: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(doing, self.loop).result(60)
+
+    @contextmanager
+    def talk(self, board: Board) -> Iterator[Talk]:
+        opened = connected(board)
+        talk = self(opened.__aenter__())
+        try:
+            yield talk
+        finally:
+            self(opened.__aexit__(None, None, None))
+
+    @contextmanager
+    def answering(self, talk: Talk) -> Iterator[None]:
+        """A node that does what it is asked while a command waits for it."""
+        task = asyncio.run_coroutine_threadsafe(answer(talk), self.loop)
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    def close(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self.loop.close()
+
+
+async def answer(talk: Talk) -> None:
+    with suppress(Closed):
+        while True:
+            asked = await talk.receive()
+            if isinstance(asked, TakeSnapshot):
+                await talk.send(Picture(PictureKind.SNAPSHOT, asked.request, talk.board.now(), JPEG + b"seen"))
+
+
+@pytest.fixture(scope="module")
+def away() -> Iterator[Away]:
+    made = Away()
+    yield made
+    made.close()
+
+
+def invited(school: School, *words: str) -> tuple[Board, bytes]:
+    answer = school.fras("nodes", "add", *words, "--no-wait", "--json")
+    assert answer.code == 0, answer.err
+    return Board.invited(answer.lines[0]["uri"])
+
+
+def paired(school: School, away: Away, camera: str) -> Board:
+    board, token = invited(school, "--room", "101", "--camera", camera)
+    with away.talk(board) as talk:
+        away(talk.pair(token))
+        away(talk.waiting())
+    assert school.fras("nodes", "confirm", board.node).code == 0
+    return board
+
+
+def test_from_a_code_to_a_camera_and_back(hub: RunningHub, away: Away, tmp_path: Path) -> None:
+    school = hub.school
+    board, token = invited(school, "--room", "101")
+    with away.talk(board) as talk:
+        away(talk.pair(token))
+        away(talk.waiting())
+        (record,) = school.fras("nodes", "list", "--json").lines
+        assert (record["node"], record["camera"], record["state"]) == (board.node, "room-101", "waiting")
+        assert record["connected"]
+        assert school.fras("nodes", "confirm", board.node).code == 0
+        away(talk.expect(Welcome))
+        away(talk.send(board.frame()))
+        assert away(talk.acknowledged(1)) == [1]
+        with away.answering(talk):
+            seen = school.fras("nodes", "snapshot", board.node, str(tmp_path / "seen.jpg"))
+            assert seen.code == 0, seen.err
+            assert (tmp_path / "seen.jpg").read_bytes() == JPEG + b"seen"
+            assert (tmp_path / "seen.jpg").stat().st_mode & 0o077 == 0
+            assert school.fras("nodes", "identify", board.node).code == 0
+            assert school.fras("nodes", "rotate", board.node).code == 0
+        assert school.fras("nodes", "remove", board.node).code == 0
+        assert away(talk.closed()) == Close.REVOKED
+    assert any(isinstance(message, Identify) for message in talk.heard)
+    assert any(isinstance(message, Rotate) for message in talk.heard)
+    shown = school.fras("nodes", "show", board.node)
+    assert "revoked" in shown.out
+    assert board.credential.hex() not in shown.out
+
+
+def test_a_code_in_a_terminal(hub: RunningHub) -> None:
+    answer = hub.school.fras("nodes", "add", "--camera", "door", "--no-wait")
+    assert answer.code == 0, answer.err
+    assert "FRAS://127.0.0.1:" in answer.out
+    assert "within 10 minutes" in answer.err
+    assert "FRAS://" not in answer.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("add", "--no-wait"), "a new camera needs a room"),
+        (("add", "--no-wait", "--camera", "Not An Id", "--room", "1"), "cannot be the id of a camera"),
+        (("add", "--no-wait", "--camera", "door", "--room", "102"), "watches room 101"),
+        (("confirm", "n-nobody"), "there is no node n-nobody"),
+        (("remove", "n-nobody"), "there is no node n-nobody"),
+        (("identify", "n-nobody"), "there is no node n-nobody"),
+        (("show", "n-nobody"), "there is no node n-nobody"),
+    ],
+)
+def test_what_cannot_be_done_is_said(hub: RunningHub, words: tuple[str, ...], said: str) -> None:
+    answer = hub.school.fras("nodes", *words)
+    assert answer.code == 1
+    assert said in answer.err
+
+
+def test_without_a_hub_what_needs_one_says_so(school: School) -> None:
+    assert school.fras("people", "add", "ada").code == 0  # there is a database
+    assert "no node has come yet" in school.fras("nodes", "list").err
+    answer = school.fras("nodes", "identify", "n-nobody")
+    assert (answer.code, "no hub is running" in answer.err) == (1, True)
+    board, _ = invited(school, "--room", "101")
+    assert board.port == 8124
+
+
+def test_the_next_key_is_switched_to_without_pairing_anew(hub: RunningHub, away: Away) -> None:
+    board = paired(hub.school, away, "switched")
+    with away.talk(board) as talk:
+        assert away(talk.hello()).backup == board.pins[1]
+        answer = hub.school.fras("nodes", "key", "--switch")
+        assert answer.code == 0, answer.err
+        assert f"present {board.pins[1].hex()}" in answer.out
+        assert away(talk.closed()) == Close.STOPPING
+    again = "listening for nodes"
+    hub.says(again, times=2)
+    with pytest.raises(aiohttp.ServerFingerprintMismatch), away.talk(Board((board.pins[0],), board.port)):
+        pass
+    with away.talk(board) as talk:
+        assert away(talk.hello()).backup not in (None, *board.pins)
+
+
+def test_check_finds_a_camera_that_a_node_has_too(hub: RunningHub, away: Away) -> None:
+    school = hub.school
+    paired(school, away, "both")
+    both = '  - {platform: pi_node, id: both, room: "101"}\n'
+    change(school, "cameras:\n", f"cameras:\n{both}")
+    try:
+        answer = school.fras("check")
+        assert answer.code == 1
+        assert "line 7: the camera id 'both' is that of node n-" in answer.out
+        reloaded = hub.reload()
+        assert reloaded.code == 1
+        assert "is that of node n-" in reloaded.err
+    finally:
+        change(school, both, "")
+
+
+def test_nothing_that_is_secret_was_logged(hub: RunningHub) -> None:
+    records = hub.school.fras("nodes", "list", "--json").lines
+    assert records
+    assert "FRAS://" not in hub.log
+    assert "credential" not in json.dumps(records)
+
+
+class Sender:
+    """A node with a spool: sends what is not acknowledged again, after whatever happened, and counts."""
+
+    def __init__(self, board: Board, count: int) -> None:
+        self.board = board
+        self.waiting: dict[int, Picture] = {}
+        for _ in range(count):
+            picture = board.frame(content(board, board.last + 1))
+            self.waiting[picture.number] = picture
+        self.acknowledged: list[int] = []
+
+    async def run(self) -> None:
+        """Until everything is acknowledged."""
+        while self.waiting:
+            with suppress(Closed, OSError, aiohttp.ClientError, TimeoutError):
+                async with connected(self.board) as talk:
+                    await self._talk(talk)
+            await asyncio.sleep(0.05)
+
+    async def _talk(self, talk: Talk) -> None:
+        welcome = await talk.hello()
+        self._settled(range(1, welcome.acknowledged + 1))
+        credits_ = welcome.credits
+        todo = sorted(self.waiting)
+        while todo or self.waiting:
+            while credits_ and todo:
+                number = todo.pop(0)
+                if number in self.waiting:
+                    await talk.send(self.waiting[number])
+                    credits_ -= 1
+            told = await talk.expect(Acknowledged)
+            credits_ += told.credits
+            for first, last in told.ranges:
+                self._settled(range(first, last + 1))
+
+    def _settled(self, numbers: range) -> None:
+        for number in numbers:
+            if self.waiting.pop(number, None):
+                self.acknowledged.append(number)
+
+
+FRAMES, NODES, KILLS = 60, 3, 2
+
+
+def test_every_acknowledged_frame_is_in_the_ledger_once_though_the_hub_is_killed(tmp_path: Path, away: Away) -> None:
+    yaml = YAML.replace("port: 0, name", f"port: {free_port()}, name")
+    senders: list[Sender] = []
+    with school_in(tmp_path, yaml) as school:
+        for kill in range(1, KILLS + 1):
+            with running(school) as hub:
+                if not senders:
+                    hub.says("running;")
+                    senders = [Sender(paired(school, away, f"camera-{number}"), FRAMES) for number in range(NODES)]
+                    sending = [asyncio.run_coroutine_threadsafe(sender.run(), away.loop) for sender in senders]
+                goal = kill * FRAMES * NODES // (KILLS + 1)
+                eventually("frames", partial(have_sent, senders, goal))
+                hub.process.send_signal(signal.SIGKILL)
+                hub.process.wait()
+            time.sleep(0.1)  # what was on its way to the nodes has come
+            for sender in senders:
+                assert set(sender.acknowledged) <= {seq for _, seq, _ in ledger(school, sender)}
+        with running(school) as hub:
+            for sent in sending:
+                sent.result(60)
+            eventually("every frame has its outcome", lambda: all_done(school))
+            assert hub.stop() == 0
+        for sender in senders:
+            assert sorted(sender.acknowledged) == list(range(1, FRAMES + 1))
+            rows = ledger(school, sender)
+            assert [row[:2] for row in rows] == [(sender.board.epoch, n) for n in range(1, FRAMES + 1)]
+            assert all(size == len(content(sender.board, number)) for _, number, size in rows)
+        assert list((school.folder / "data" / "inbox").iterdir()) == []
+
+
+def have_sent(senders: list[Sender], goal: int) -> bool:
+    return sum(len(sender.acknowledged) for sender in senders) >= goal
+
+
+def content(board: Board, number: int) -> bytes:
+    return JPEG + bytes(number) + board.node.encode()
+
+
+def ledger(school: School, sender: Sender) -> list[tuple[int, int, int]]:
+    with closing(sqlite3.connect(school.folder / "data" / "fras.db")) as database:
+        (camera,) = database.execute("SELECT camera FROM nodes WHERE id = ?", [sender.board.node]).fetchone()
+        query = "SELECT epoch, seq, bytes FROM frames WHERE camera = ? ORDER BY epoch, seq"
+        return database.execute(query, [camera]).fetchall()
+
+
+def all_done(school: School) -> bool:
+    with closing(sqlite3.connect(school.folder / "data" / "fras.db")) as database:
+        query = "SELECT count(*), sum(outcome = 'pending') FROM frames"
+        return database.execute(query).fetchone() == (FRAMES * NODES, 0)
