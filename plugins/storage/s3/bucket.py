@@ -26,6 +26,8 @@ CONNECT: Final = 5.0
 READ: Final = 15.0
 """Seconds for one step on a socket."""
 ATTEMPTS: Final = 3
+LOOKS: Final = 4
+"""At a key's versions, the last of which must find none."""
 CONNECTIONS: Final = 4
 PAGE: Final = 1000
 """Keys in one answer to a listing."""
@@ -118,7 +120,7 @@ class Bucket:
         """Every version and every marker of `key`, where the bucket keeps them; looked after. Fine if there is none."""
         if not self.keeps_versions():
             return self._delete(key)
-        for _ in range(ATTEMPTS):
+        for _ in range(LOOKS):
             versions = self._versions_of(key)
             if not versions:
                 return None
