@@ -22,6 +22,8 @@ logger = logging.getLogger("fras.sweeping")
 SWEEP = timedelta(hours=1)
 ORPHANS = 24
 """Sweeps of which one also looks for pictures that nothing refers to."""
+COPIES = timedelta(days=7)
+"""How long a copy of the database as it was before an upgrade is kept."""
 LEAP = timedelta(minutes=10)
 """A clock that is further ahead than that, since the last sweep, is not believed before the next."""
 
@@ -84,6 +86,7 @@ class Sweeper:
         }
         if orphans:
             parts["pictures that nothing refers to"] = self._crops.sweep_orphans
+        parts["copies of the database from before an upgrade"] = self._copies
         parts["what the database's log remembers"] = self._database.forget_log
         await self._each(parts)
 
@@ -93,6 +96,9 @@ class Sweeper:
                 await sweep()
             except (PluginError, Failure) as error:
                 logger.warning("past their time, but not removed now: %s: %s", what, error)
+
+    async def _copies(self) -> None:
+        await self._database.forget_copies(self._clock.now() - COPIES)
 
     async def _facts(self) -> None:
         await self._projector.settle()

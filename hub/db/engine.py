@@ -10,6 +10,7 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing, nullcontext, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,13 @@ class Database:
             with _Explained(self.name):
                 async with self._turn:
                     await asyncio.to_thread(_empty_log, self.name)
+
+
+    async def forget_copies(self, before: datetime) -> None:
+        """Removes copies of the SQLite file that migrations made before that moment (UTC)."""
+        if self._reader.dialect.name == "sqlite":
+            with suppress(OSError):  # then it is for the next time
+                await asyncio.to_thread(schema.forget_copies, Path(self.name), before)
 
 
 def _empty_log(file: str) -> None:

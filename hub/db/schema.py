@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
@@ -66,6 +67,14 @@ def upgrade(connection: Connection, to: str = "head") -> None:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     command.upgrade(config, to)
+
+
+def forget_copies(file: Path, before: datetime) -> None:
+    """Removes copies that were made before that moment: what is erased must not stay in them."""
+    for copy in file.parent.glob(f"{file.name}.before-*"):
+        with suppress(FileNotFoundError):
+            if copy.stat().st_mtime < before.timestamp():
+                copy.unlink()
 
 
 def copy_file(file: Path) -> Path:

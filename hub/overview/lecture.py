@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hub.attendance.records import Status
-from hub.db import overview, overview_evidence
-from hub.db.overview import Named
+from hub.db import facts, overview, overview_evidence
+from hub.db.overview import Connection, Named
 from hub.db.overview_evidence import Observed
 
 from .lectures import LectureTally, date_of, lecture_called
@@ -75,7 +75,7 @@ async def lecture_register(
         if lecture is None:
             return None
         cameras = view.cameras_in(lecture.room)
-        signals = await overview_evidence.signals(connection, cameras, *_reach(view, lecture))
+        signals = await _signals(view, connection, lecture, cameras)
     shown = [named for named in roll if only in (None, named.mark.status)]
     shown.sort(key=lambda named: (ORDER.index(named.mark.status), natural(named.name), named.mark.person))
     pages = max(1, -(-len(shown) // PAGE))
@@ -94,7 +94,7 @@ async def evidence(view: View, lecture_id: str, person: str) -> Evidence | None:
         if lecture is None:
             return None
         cameras = view.cameras_in(lecture.room) or list(named.mark.cameras)
-        signals = await overview_evidence.signals(connection, cameras, *_reach(view, lecture))
+        signals = await _signals(view, connection, lecture, cameras)
         early = lecture.start - view.settings.rules.early
         end = lecture.end or max(named.mark.last or early, early)
         seen = await overview_evidence.of_person(connection, person, cameras, early, end, OBSERVATIONS)
@@ -106,6 +106,15 @@ async def evidence(view: View, lecture_id: str, person: str) -> Evidence | None:
         view.settings.rules.enough_coverage,
         tuple(seen),
     )
+
+
+async def _signals(
+    view: View, connection: Connection, lecture: LectureTally, cameras: Sequence[str]
+) -> Mapping[str, Sequence[datetime]]:
+    """Nothing of a day whose facts are gone: that none are left does not mean that nobody watched."""
+    if await facts.is_frozen(connection, lecture.date):
+        return {}
+    return await overview_evidence.signals(connection, cameras, *_reach(view, lecture))
 
 
 def _reach(view: View, lecture: LectureTally) -> tuple[datetime, datetime]:

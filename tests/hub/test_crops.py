@@ -115,3 +115,16 @@ async def test_forgetting_somebody_takes_only_their_crops(scene: Scene) -> None:
     assert await scene.crops.forget("1") == 1
     assert await scene.stored() == [other.key]
     assert await scene.pointers() == [None, other.key]
+
+
+async def test_a_shorter_time_holds_for_the_crops_there_are_and_a_longer_one_does_not(scene: Scene) -> None:
+    await scene.observed(1)
+    scene.crops.keep = timedelta(days=60)
+    scene.clock.moment += timedelta(days=10)
+    new = await scene.observed(2)
+    scene.clock.moment += timedelta(days=21)
+    assert await scene.crops.sweep() == 1
+    assert await scene.stored() == [new.key]
+    scene.crops.keep = timedelta(days=21)
+    assert await scene.crops.sweep() == 1
+    assert await scene.stored() == []

@@ -253,3 +253,21 @@ def test_the_days_own_facts_are_all_facts_once() -> None:
         assert registers.own(day).end == registers.own(following).start >= registers.own(day).start
         for ahead in range(1, 7):
             assert registers._reach(day + timedelta(days=ahead)).start >= registers.own(day).end
+
+
+async def test_a_register_shows_the_picture_that_is_left_when_the_better_one_goes(tmp_path: Path) -> None:
+    async with services(tmp_path) as parts:
+        await parts.enrol("ada")
+        await recognised(parts, [frame(1, "ada")])
+        parts.clock.wall += timedelta(hours=1)
+        await recognised(parts, [frame(2, "ada")])
+        projector = Projector(parts.registers, parts.clock)
+        await projector.settle()
+        (before,) = (await parts.registers.of(MONDAY)).sightings
+        parts.clock.wall += parts.crops.keep - timedelta(minutes=30)
+        assert await parts.crops.sweep() == 1
+        await projector.settle()
+        (after,) = (await parts.registers.of(MONDAY)).sightings
+        assert (after.crop, before.crop) == ((await parts.stored())[0], before.crop)
+        assert after.crop != before.crop
+        assert await parts.registers.stored() == await parts.registers.derived([MONDAY])

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import stat
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -266,3 +267,13 @@ async def test_two_programs_may_open_a_new_database_at_once(tmp_path: Path) -> N
             return await school.id_of(connection)
 
     assert len(set(await asyncio.gather(*(look() for _ in range(4))))) == 1
+
+
+async def test_a_copy_from_before_an_upgrade_goes_after_its_time(tmp_path: Path) -> None:
+    async with open_database(url_of(tmp_path)) as database:
+        copy = schema.copy_file(tmp_path / "fras.db")
+        made = datetime.fromtimestamp(copy.stat().st_mtime, UTC)
+        await database.forget_copies(made - timedelta(seconds=1))
+        assert copy.exists()
+        await database.forget_copies(made + timedelta(seconds=1))
+        assert not copy.exists()
