@@ -7,19 +7,19 @@ import os
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import config
 from config import Invalid, Severity
+from hub import systemd
 from hub.app import Paths
 from hub.control import Control, Outcome, Request
 from hub.failure import Failure
 from hub.plugin import PluginError
 from hub.runtime.catalog import Catalog
 from hub.settings import http_settings, read_settings
-
-if TYPE_CHECKING:
-    from hub.web.recovery import Finding
+from hub.web.recovery import Finding, Trouble, recovery
+from hub.web.server import serving
 
 LOOK = 0.5
 """Seconds between two looks at the configuration's files; unchanged for that long, they have been written."""
@@ -43,8 +43,6 @@ def lines_of(problem: Problems) -> tuple[str, ...]:
 
 def findings_of(problem: Problems) -> list[Finding]:
     """The same for a page."""
-    from hub.web.recovery import Finding
-
     if isinstance(problem, Invalid):
         return [
             Finding(found.message, found.hint, found.file, found.line)
@@ -73,9 +71,6 @@ class Recovery:
 
     async def over(self, problem: Problems) -> Request | None:
         """Returns when the hub should be tried again; with the request that asked for it, to be answered then."""
-        from hub.web.recovery import Trouble, recovery  # half a second that other commands need not wait
-        from hub.web.server import serving
-
         self._note(problem)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._control.listening(self._where.data))
@@ -88,6 +83,7 @@ class Recovery:
             except Failure as failure:
                 self._say(f"no page can say so: {failure}")
             self._say(self._next_try)
+            systemd.notify(systemd.READY)
             return await self._wait()
 
     def _note(self, problem: Problems) -> None:
@@ -95,6 +91,7 @@ class Recovery:
         lines = lines_of(problem)
         if lines != self._told:
             self._told = lines
+            systemd.notify(systemd.status(f"cannot run: {lines[0]}"))
             for line in lines:
                 self._say(line)
 

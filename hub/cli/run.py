@@ -72,7 +72,6 @@ async def _whatever_happens(where: Paths, control: Control) -> NoReturn:
             lines = lines_of(problem)
             if request is not None:
                 request.answer(Outcome(False, (*lines, "the hub cannot run")))
-            systemd.notify(systemd.READY, systemd.status(f"cannot run: {lines[0]}"))
             request = await recovery.over(problem)
 
 

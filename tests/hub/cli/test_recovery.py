@@ -166,7 +166,9 @@ def test_systemd_is_told(watching: School, tmp_path: Path, monkeypatch: pytest.M
                     assert time.monotonic() < end, set(told)
                 return True
 
-            assert heard("READY=1\nSTATUS=cannot run: hub.yaml, line 6")
+            assert heard("STATUS=cannot run: hub.yaml, line 6")
+            assert heard("READY=1")
+            assert hub.get().status == 503
             told.clear()
             assert heard("WATCHDOG=1")
             change(watching, "pth: incoming", "path: incoming")
