@@ -13,7 +13,7 @@ from hub.attendance.records import Rules, Span
 from hub.attendance.register import Register, conclusions, facts_of, register
 from hub.attendance.roster import Person
 from hub.attendance.timetable import Entry, lectures_on
-from hub.db import attendance, facts, ledger, observations, outbox, people, recognisable
+from hub.db import attendance, facts, ledger, nodes, observations, outbox, people, recognisable
 from hub.db import settings as stored
 from hub.db.engine import Database
 from hub.db.ledger import Look
@@ -85,7 +85,7 @@ class Registers:
             signals = {
                 camera: await ledger.signals(connection, camera, reach.start, reach.end) for camera in self._rooms
             }
-            watermarks = await ledger.watermarks(connection)
+            watermarks = await ledger.watermarks(connection) | dict.fromkeys(await nodes.ended(connection), now)
         return await asyncio.to_thread(
             register,
             day,

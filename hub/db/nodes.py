@@ -136,6 +136,16 @@ async def forget_invitations(connection: AsyncConnection, before: datetime) -> N
     await connection.execute(delete(node_invitations).where(node_invitations.c.expires_at < before))
 
 
+async def ended(connection: AsyncConnection) -> set[str]:
+    """Cameras whose nodes were removed, and all of whose frames are recognised: nothing comes from them any more."""
+    found = (await connection.execute(select(nodes.c.camera, nodes.c.state))).all()
+    gone = {row.camera for row in found} - {row.camera for row in found if row.state != NodeState.REVOKED}
+    if not gone:
+        return gone
+    waiting = select(frames.c.camera).where(frames.c.outcome == "pending").distinct()
+    return gone - set((await connection.execute(waiting)).scalars())
+
+
 async def last_epoch(connection: AsyncConnection, camera: str) -> int:
     """The highest that a node of the camera ever had; 0 where none had any."""
     found = await connection.execute(select(func.max(nodes.c.epoch)).where(nodes.c.camera == camera))

@@ -20,10 +20,14 @@ NOWHERE: Final = Place("the database", 0)
 
 
 def with_nodes(settings: Settings, nodes: Iterable[Node], platforms: Platforms) -> Settings:
-    """The school's settings with the cameras of its confirmed nodes. Raises config.Invalid for an id that both have."""
-    own = [node for node in nodes if node.state is NodeState.CONFIRMED and node.room is not None]
-    if not own:
+    """The school's settings with the cameras of its confirmed nodes, and the rooms that removed ones watched.
+
+    Raises config.Invalid for an id that both have.
+    """
+    everyone = [node for node in nodes if node.confirmed_at is not None and node.room is not None]
+    if not everyone:
         return settings
+    own = [node for node in everyone if node.state is NodeState.CONFIRMED]
     problems = clashes(settings, own)
     if problems:
         raise Invalid(problems)
@@ -31,7 +35,8 @@ def with_nodes(settings: Settings, nodes: Iterable[Node], platforms: Platforms) 
     spec = platforms.spec("camera", PLATFORM)
     options = vol.Schema(dict(spec.config_schema))({})
     cameras = [CameraPart(PLATFORM, node.camera, options, NOWHERE, node.room or "") for node in own]
-    return replace(settings, cameras=(*settings.cameras, *cameras))
+    past = {node.camera: node.room or "" for node in everyone}
+    return replace(settings, cameras=(*settings.cameras, *cameras), past=past)
 
 
 def clashes(settings: Settings, nodes: Iterable[Node]) -> list[Problem]:
@@ -93,6 +98,11 @@ def invited_as(settings: Settings, nodes: Sequence[Node], room: str, camera: str
         except vol.ValueInvalid as invalid:
             fact, _, hint = str(invalid).partition("; ")
             raise Failure(f"{camera[:64]!r} cannot be the id of a camera: {fact}", hint=hint) from None
+    past = next((node.room for node in nodes if node.camera == camera and node.room not in (None, room)), None)
+    if past is not None:
+        raise Failure(
+            f"camera {camera} watched room {past}, and what it saw is kept", hint="give the new one another id"
+        )
     used = {*parts, *(node.camera for node in nodes)}
     return camera or _free(room, used), room
 

@@ -158,7 +158,7 @@ class PolicySettings:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """A valid hub.yaml. `warnings` are what `fras check` says besides, `files` the real paths of all that was read;
-    neither counts when comparing."""
+    neither counts when comparing. `past`: the room that each camera watched which there is no more."""
 
     school: School
     http: Http
@@ -170,10 +170,11 @@ class Settings:
     rules: Rules
     timetable: tuple[Entry, ...]
     nodes: NodeAccess = field(default_factory=NodeAccess)
+    past: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[Problem, ...] = field(default=(), compare=False, repr=False)
     files: tuple[Path, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def rooms(self) -> dict[str, str]:
-        """The room that each camera watches."""
-        return {camera.id: camera.room for camera in self.cameras}
+        """The room that each camera watches, or watched."""
+        return {**self.past, **{camera.id: camera.room for camera in self.cameras}}

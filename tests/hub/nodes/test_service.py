@@ -16,6 +16,8 @@ import aiohttp
 import pytest
 
 from hub.db import nodes as rows
+from hub.failure import Failure
+from hub.nodes.cameras import invited_as
 from hub.nodes.identity import Identity, open_identity
 from hub.nodes.nodes import FEWEST_CREDITS
 from hub.pipeline.pipeline import WORKERS
@@ -47,6 +49,23 @@ async def test_what_a_node_sees_is_attendance(hub: NodeHub) -> None:
     row = next(row for row in (await hub.site.get("/api/v1/cameras")).json["items"] if row["id"] == "watching")
     assert (row["platform"], row["room"], row["configured"]) == ("pi_node", "101", True)
     assert row["watermark"]
+
+
+async def test_what_a_removed_node_saw_stays(hub: NodeHub) -> None:
+    """The morning's marks rest on it, and nobody waits for more to come."""
+    async with hub.talking("leaving", "109") as talk:
+        await talk.send(talk.board.frame(jpeg("ada")), talk.board.watched())
+        await talk.acknowledged(2)
+        await hub.drained()
+        await hub.registry.remove(talk.board.node)
+        await talk.closed()
+    await until(lambda: "leaving" not in {camera.id for camera in hub.opened.settings.cameras})
+    assert hub.opened.settings.rooms["leaving"] == "109"
+    async with hub.opened.database.read() as connection:
+        assert "leaving" in await rows.ended(connection)
+    with pytest.raises(Failure, match="watched room 109"):
+        invited_as(hub.opened.configured, await hub.registry.everyone(), "110", "leaving")
+    assert invited_as(hub.opened.configured, await hub.registry.everyone(), "109", "leaving") == ("leaving", "109")
 
 
 async def test_a_live_frame_gives_way_and_a_kept_one_never(hub: NodeHub) -> None:
@@ -191,7 +210,7 @@ async def test_a_herd_comes_back_at_once(hub: NodeHub) -> None:
         for board in boards:
             await rows.put(connection, board.node, state=rows.NodeState.REVOKED)
         await rows.changed(connection)
-    await until(lambda: "h-0" not in hub.opened.settings.rooms)
+    await until(lambda: "h-0" not in {camera.id for camera in hub.opened.settings.cameras})
 
 
 async def herd(hub: NodeHub) -> list[Board]:
