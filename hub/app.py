@@ -6,10 +6,11 @@ Everything is a context manager: what a command needs it opens, and leaving clos
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -22,24 +23,24 @@ from hub.db import school as school_name
 from hub.db.engine import Database, open_database
 from hub.db.errors import DatabaseError
 from hub.db.nodes import Node
-from hub.enrolment import Enrolment
+from hub.enrolment import Enrolment, Enrolments
 from hub.failure import Failure
 from hub.lock import lock_data_folder
 from hub.nodes.cameras import with_nodes
 from hub.nodes.entrances import Entrances
 from hub.nodes.registry import Registry
 from hub.people import Erasure
-from hub.pipeline.galleries import GalleryKeeper
 from hub.pipeline.judge import Judge
 from hub.plugin import Clock, Embedder, ModelState, Storage, SystemClock
 from hub.policies import enrolment_policy, policy_for
+from hub.recognisers import Recogniser, Recognisers, embedders_of, judge_of, open_recognisers, spare_finder
 from hub.registers import Registers
 from hub.restoring import Restored, Since, refuse_half_restored
 from hub.runtime.catalog import Catalog, Kind
 from hub.runtime.context import Surroundings
 from hub.runtime.health import Health
 from hub.runtime.supervisor import Supervisor
-from hub.settings import Part, Settings, read_settings
+from hub.settings import Part, RecognizerPart, Settings, read_settings
 
 Report = Callable[[str], None]
 """Tells a waiting person what a slow step is doing."""
@@ -155,31 +156,39 @@ async def stale_thresholds(paths: Paths, settings: Settings) -> Stale | None:
 
 
 @asynccontextmanager
-async def open_embedder(school: School) -> AsyncIterator[Embedder]:
-    """The configured recogniser. Raises PluginError when it cannot be opened now."""
-    part = school.settings.recognizer.parts[0]
+async def open_recogniser(school: School, part: RecognizerPart) -> AsyncIterator[Recogniser]:
+    """One of those configured. Raises PluginError when it cannot be opened now."""
     spec = school.catalog.spec("recognizer", part.platform)
-    async with school.supervisor.open_recognizer(
-        _id_of("recognizer", part), spec, part.options, patience=0
-    ) as recogniser:
-        if not isinstance(recogniser, Embedder):
-            raise Failure(
-                f"the recogniser {part.platform} keeps a gallery of its own, which this release cannot use",
-                hint="choose onnx_local at recognizer->platform",
-            )
-        yield recogniser
+    async with school.supervisor.open_recognizer(_id_of("recognizer", part), spec, part.options, patience=0) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def open_all_recognisers(school: School) -> AsyncIterator[Recognisers]:
+    """All that are configured. Raises PluginError when one cannot be opened now."""
+    opener, spare = partial(open_recogniser, school), partial(spare_finder, school.catalog)
+    async with open_recognisers(school.settings.recognizer.parts, spare, opener) as recognisers:
+        yield recognisers
+
+
+@asynccontextmanager
+async def open_embedders(school: School) -> AsyncIterator[dict[str, Embedder]]:
+    """Those of the recognisers that give embeddings, by id. Raises PluginError when one cannot be opened now."""
+    async with open_all_recognisers(school) as recognisers:
+        yield embedders_of(recognisers.now)
 
 
 def model_states(paths: Paths) -> list[ModelState]:
-    """The models that the configured recogniser has on this machine, after hashing their files."""
+    """The models that the configured recognisers have on this machine, after hashing their files."""
     catalog = Catalog()
     settings = read_settings(paths.config, catalog)
-    part = settings.recognizer.parts[0]
-    spec = catalog.spec("recognizer", part.platform)
-    if spec.models is None:
-        return []
     around = Surroundings(paths.data, paths.base, settings.school.time_zone)
-    return list(spec.models(part.options, around.folder_of("recognizer", part.platform), paths.base))
+    states: list[ModelState] = []
+    for part in settings.recognizer.parts:
+        spec = catalog.spec("recognizer", part.platform)
+        if spec.models is not None:
+            states += spec.models(part.options, around.folder_of("recognizer", part.id), paths.base)
+    return list(dict.fromkeys(states))
 
 
 @asynccontextmanager
@@ -192,19 +201,25 @@ async def open_storage(school: School) -> AsyncIterator[Storage]:
 
 @asynccontextmanager
 async def open_judge(school: School) -> AsyncIterator[Judge]:
-    """The recogniser, the gallery and the policy."""
-    async with open_embedder(school) as embedder:
-        policy = await policy_for(school.database, embedder.model, school.settings.policy)
-        gallery = GalleryKeeper(school.database, embedder.model.id, embedder.model.metric, school.clock)
-        yield Judge(embedder, gallery, policy)
+    """The recognisers, the galleries and the policies."""
+    async with open_all_recognisers(school) as recognisers:
+        yield await judge_of(recognisers.now, school.settings, school.database, school.clock)
 
 
 @asynccontextmanager
-async def open_enrolment(school: School) -> AsyncIterator[Enrolment]:
+async def open_enrolment(school: School) -> AsyncIterator[Enrolments]:
     """What `fras enroll` needs beside the school."""
-    async with open_embedder(school) as embedder, open_storage(school) as storage:
+    async with open_embedders(school) as embedders, open_storage(school) as storage:
+        yield await enrolments_of(school, embedders, storage)
+
+
+async def enrolments_of(school: School, embedders: Mapping[str, Embedder], storage: Storage) -> Enrolments:
+    """Enrolment for each of these. Raises DatabaseError."""
+    made = {}
+    for name, embedder in embedders.items():
         policy = await policy_for(school.database, embedder.model, school.settings.policy)
-        yield Enrolment(school.database, embedder, storage, enrolment_policy(policy), school.clock)
+        made[name] = Enrolment(school.database, embedder, storage, enrolment_policy(policy), school.clock)
+    return Enrolments(made)
 
 
 @asynccontextmanager
@@ -264,7 +279,7 @@ async def restore(paths: Paths, file: Path, *, force: bool = False, report: Repo
 
 def _id_of(kind: Kind, part: Part) -> str:
     """The supervisor's name for a plugin that is no camera; cameras' ids hold no space, so none can be the same."""
-    return f"{kind} {part.platform}"
+    return f"{kind} {part.id}"
 
 
 async def name_school(database: Database, name: str) -> None:

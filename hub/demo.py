@@ -9,7 +9,7 @@ from hub.db import consent, enrolments, templates
 from hub.db.engine import Database
 from hub.enrolment import Enrolment, PersonResult
 from hub.pipeline.galleries import GalleryKeeper
-from hub.pipeline.judge import Scope
+from hub.pipeline.members import Scope
 from hub.plugin import Clock, Embedder, Invented, Storage
 from hub.portraits import Pupil, read_pupils
 from hub.recognition.calibration import halfway

@@ -47,12 +47,16 @@ NO_CONSENT = "consent has ceased to stand"
 
 @dataclass(frozen=True, slots=True)
 class ImageResult:
-    """What became of one portrait. `refusal` is empty for one that serves; `new` is False for one judged before."""
+    """What became of one portrait. `refusal` is empty for one that serves; `new` is False for one judged before.
+
+    `by` names the recogniser where there are several.
+    """
 
     person: str
     path: Path
     refusal: str
     new: bool = True
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class PersonResult:
 
     person: str
     images: int
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -340,6 +345,19 @@ class Enrolment:
 
     def _row(self, person: str, looked: _Looked, **what: Any) -> EnrolmentImage:
         return EnrolmentImage(person, looked.sha256, self._embedder.model.id, **what)
+
+
+class Enrolments:
+    """Enrolment for every embedder in use, by the id of the recogniser."""
+
+    def __init__(self, each: Mapping[str, Enrolment]) -> None:
+        self.each = each
+
+    async def enrol(self, pupils: Sequence[Pupil]) -> AsyncIterator[ImageResult | PersonResult]:
+        """As `Enrolment.enrol`, for one recogniser after the other."""
+        for name, enrolment in self.each.items():
+            async for result in enrolment.enrol(pupils):
+                yield replace(result, by=name) if len(self.each) > 1 else result
 
 
 def _vector(image: EnrolmentImage) -> Embedding:

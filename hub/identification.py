@@ -10,7 +10,8 @@ from itertools import islice
 from pathlib import Path
 
 from hub.pipeline.apart import apart
-from hub.pipeline.judge import LONGEST, Judge, JudgedFace
+from hub.pipeline.judge import LONGEST, Judge
+from hub.pipeline.verdicts import JudgedFace
 from hub.plugin import Picture, media
 
 BATCH = 8

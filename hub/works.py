@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hub import demo
-from hub.app import Report, School, name_school, open_judge, open_storage
+from hub.app import Report, School, name_school, open_recogniser, open_storage
 from hub.crops import Crops
 from hub.db.nodes import Node
 from hub.failure import Failure
@@ -23,6 +23,7 @@ from hub.pipeline.judge import Judge
 from hub.pipeline.pipeline import Pipeline
 from hub.plugin import Invented, Storage
 from hub.policies import policy_for
+from hub.recognisers import Recognisers, judge_of, routes_of, spare_finder
 from hub.registers import Projector
 from hub.reloading import Changes, Slot, StorageInUse, changes
 from hub.retention import Retention
@@ -53,7 +54,8 @@ class Works:
         inbox: Inbox,
         pipeline: Pipeline,
         projector: Projector,
-        judges: Slot[Judge],
+        recognisers: Recognisers,
+        judge: Judge,
         storages: Slot[Storage],
         sites: Slot[str] | None,
         nodes: Service | None,
@@ -67,8 +69,8 @@ class Works:
         self._inbox = inbox
         self._pipeline = pipeline
         self._projector = projector
-        self._judges = judges
-        self._judge = judges.now
+        self._recognisers = recognisers
+        self._judge = judge
         self._storages = storages
         self._sites = sites
         self._sweeper = sweeper
@@ -79,7 +81,7 @@ class Works:
     @property
     def whole(self) -> bool:
         """False once a reload failed and what ran before could not be opened again either."""
-        return not (self._judges.empty or self._storages.empty or (self._sites and self._sites.empty))
+        return not (self._recognisers.empty or self._storages.empty or (self._sites and self._sites.empty))
 
     async def reload(self) -> Changes:
         """Reads hub.yaml and puts what changed into force; where that asks for the hub anew, nothing has been done.
@@ -110,7 +112,8 @@ class Works:
         if "school" in asked.sections:
             await name_school(then.database, then.settings.school.name)
         async with AsyncExitStack() as pause, AsyncExitStack() as undo:
-            if asked.sections & {"recognizer", "storage", "policy"}:
+            rerouted = routes_of(then.settings) != routes_of(self._school.settings)
+            if rerouted or asked.sections & {"recognizer", "storage", "policy"}:
                 await pause.enter_async_context(self._pipeline.paused())
             if self._sites and "http" in asked.sections:
                 await self._exchange_slot(
@@ -118,17 +121,22 @@ class Works:
                 )
             if "storage" in asked.sections:
                 await self._exchange_slot(self._storages, partial(open_storage, then), undo)
-            try:
-                if "recognizer" in asked.sections:
-                    await self._exchange_slot(self._judges, partial(open_judge, then), undo)
-            finally:
-                if not self._judges.empty:
-                    self._judge.become(self._judges.now)
-            if self._judge.model is not None:
-                self._judge.policy = await policy_for(then.database, self._judge.model, then.settings.policy)
-            if asked.sections & {"recognizer", "policy", "cameras"}:
-                await _invite(then, self._judge, self._storages.now, self._report)
+            if "recognizer" in asked.sections:
+                undo.push_async_callback(self._judge_as_before)
+                await _open_recognisers(then, self._recognisers)
+                undo.push_async_callback(_open_recognisers, self._school, self._recognisers)
+            if rerouted or asked.sections & {"recognizer", "policy", "cameras"}:
+                judge = await _judge(then, self._recognisers)
+                await _invite(then, judge, self._storages.now, self._report)
+                self._judge.become(judge)
             undo.pop_all()
+
+    async def _judge_as_before(self) -> None:
+        """With recognisers that may have been opened anew."""
+        if not self._recognisers.empty:
+            judge = await _judge(self._school, self._recognisers)
+            judge.invented = self._judge.invented
+            self._judge.become(judge)
 
     async def _exchange_slot(
         self, slot: Slot[T], opener: Callable[[], AbstractAsyncContextManager[T]], undo: AsyncExitStack
@@ -174,9 +182,11 @@ async def open_works(school: School, served: Report | None = None, report: Repor
     clock = school.clock
     async with AsyncExitStack() as stack:
         stack.enter_context(Watchdog(lambda: school.catalog.modules))
-        judges = await stack.enter_async_context(Slot(partial(open_judge, school)))
+        recognisers = await stack.enter_async_context(Recognisers())
+        await _open_recognisers(school, recognisers)
+        judge = await _judge(school, recognisers)
         storages = await stack.enter_async_context(Slot(partial(open_storage, school)))
-        await _invite(school, judges.now, storages.now, report)
+        await _invite(school, judge, storages.now, report)
         inbox = await stack.enter_async_context(
             open_inbox(school.database, school.paths.data / "inbox", clock, time_zone=school.zone)
         )
@@ -185,10 +195,9 @@ async def open_works(school: School, served: Report | None = None, report: Repor
         storage = StorageInUse(storages)
         crops = Crops(school.database, storage, clock, school.settings.keep.crops)
         projector = Projector(school.registers, clock)
-        backlog: Backlog[Pending] = Backlog()
-        pipeline = Pipeline(
-            inbox, backlog, judges.now, crops, threads, clock, projector.concluded, partial(_drawn, school)
-        )
+        backlog: Backlog[Pending] = Backlog(lane_of=judge.rule_of)
+        drawn = partial(_drawn, school)
+        pipeline = Pipeline(inbox, backlog, judge, crops, threads, clock, projector.concluded, drawn)
         erasure = Erasure(school.database, storage, crops, clock)
         retention = Retention(school.database, school.registers, crops, clock, school.settings.keep.facts)
         sweeper = Sweeper(school.database, projector, crops, erasure, retention, clock)
@@ -202,7 +211,19 @@ async def open_works(school: School, served: Report | None = None, report: Repor
             sites = await stack.enter_async_context(Slot(partial(_site, school, school.settings.http, storages, nodes)))
             served(sites.now)
         works = Works(
-            school, hub, inbox, pipeline, projector, judges, storages, sites, nodes, sweeper, served or _unsaid, report
+            school,
+            hub,
+            inbox,
+            pipeline,
+            projector,
+            recognisers,
+            judge,
+            storages,
+            sites,
+            nodes,
+            sweeper,
+            served or _unsaid,
+            report,
         )
         for camera in school.settings.cameras:
             works.start_camera(camera)
@@ -255,12 +276,21 @@ def _drawn(school: School, camera: str) -> bool:
     return any(part.id == camera and _cast(school, part) for part in school.settings.cameras)
 
 
+async def _open_recognisers(school: School, recognisers: Recognisers) -> None:
+    spare = partial(spare_finder, school.catalog)
+    await recognisers.follow(school.settings.recognizer.parts, spare, partial(open_recogniser, school))
+
+
+async def _judge(school: School, recognisers: Recognisers) -> Judge:
+    return await judge_of(recognisers.now, school.settings, school.database, school.clock)
+
+
 async def _invite(school: School, judge: Judge, storage: Storage, report: Report) -> None:
     """Enrols the people whom the school's demo cameras show, and lets these cameras see them."""
     casts = {camera.platform: cast for camera in school.settings.cameras if (cast := _cast(school, camera))}
-    embedder = judge.embedder
-    if not casts or embedder is None:
+    if not casts:
         return
+    embedder = judge.embedder
     policy = await policy_for(school.database, embedder.model, school.settings.policy)
     await demo.seed(school.database, embedder, storage, policy, school.clock, casts.values(), report)
     judge.invented = await demo.scope(school.database, embedder, policy, school.clock)

@@ -10,7 +10,7 @@ import typer
 from hub.app import Paths, open_judge, open_school
 from hub.cli import console
 from hub.identification import Identified, identify_paths
-from hub.pipeline.judge import JudgedFace
+from hub.pipeline.verdicts import JudgedFace
 
 
 def identify(

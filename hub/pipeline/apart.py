@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from hub.pipeline.judge import GREY
+from hub.pipeline.members import GREY
 from hub.plugin import Picture
 from hub.runtime.faults import PluginFault
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 
@@ -24,11 +24,13 @@ class Backlog(Generic[W]):
     """Waiting frames, one queue a camera, handed out in turn.
 
     A live frame overtaken by a newer live one of its camera will not be handed out: it is *superseded*.
-    A spooled frame never is.
+    A spooled frame never is. Cameras are in lanes, each with its own takers: where a lane's frames cannot be
+    recognised now, the others' go on.
     """
 
-    def __init__(self, per_camera: int = 32) -> None:
+    def __init__(self, per_camera: int = 32, lane_of: Callable[[str], str] = lambda camera: "") -> None:
         self._per_camera = per_camera
+        self.lane_of = lane_of
         self._queues: dict[str, deque[W]] = {}
         self._superseded: list[W] = []
         self._changed = asyncio.Condition()
@@ -54,20 +56,35 @@ class Backlog(Generic[W]):
                 queue.append(frame)
             self._changed.notify_all()
 
-    async def take(self, most: int) -> tuple[list[W], list[W]]:
-        """Up to `most` frames to recognise, and those superseded since; waits until there is either."""
+    async def look_again(self) -> None:
+        """Cameras may be in other lanes now."""
         async with self._changed:
-            await self._changed.wait_for(lambda: len(self) > 0)
+            self._changed.notify_all()
+
+    async def another_lane(self, known: Collection[str]) -> str:
+        """Waits for a frame of a lane that is not among those known, and names the lane."""
+        async with self._changed:
+            while not (lanes := [lane for camera in self._queues if (lane := self.lane_of(camera)) not in known]):
+                await self._changed.wait()
+            return lanes[0]
+
+    async def take(self, most: int, lane: str = "") -> tuple[list[W], list[W]]:
+        """Up to `most` frames of the lane to recognise, and those superseded since; waits until there is either."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._superseded or self._next(lane) is not None)
             superseded, self._superseded = self._superseded, []
             chosen: list[W] = []
-            while len(chosen) < most and self._queues:
-                camera, queue = next(iter(self._queues.items()))
+            while len(chosen) < most and (camera := self._next(lane)) is not None:
+                queue = self._queues[camera]
                 chosen.append(queue.popleft())
                 del self._queues[camera]
                 if queue:
                     self._queues[camera] = queue
             self._changed.notify_all()
             return chosen, superseded
+
+    def _next(self, lane: str) -> str | None:
+        return next((camera for camera in self._queues if self.lane_of(camera) == lane), None)
 
     async def put_back(self, frames: Sequence[W]) -> None:
         """Returns frames that could not be recognised now to the head of their queues."""

@@ -1,170 +1,102 @@
-"""From pictures to verdicts: the recogniser says what it sees, the gallery who is near, the policy decides."""
+"""From pictures to verdicts: each camera's recogniser says who is in its pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
-import numpy as np
-
-from hub.pipeline.galleries import GalleryKeeper
-from hub.plugin import (
-    Box,
-    Candidate,
-    Embedder,
-    Face,
-    Model,
-    NotReady,
-    Picture,
-    PluginError,
-    Quality,
-)
-from hub.recognition.policy import Decision, Policy
+from hub.pipeline.members import EmbedderMember, Scope, Seen, decide_among
+from hub.pipeline.verdicts import Judged, Rule, Said, judged
+from hub.plugin import Embedder, Face, Picture
 
 LONGEST = 3840
 """Pixels on the longer side that a picture needs, 4K UHD: a JPEG of twice that is decoded at a half."""
-CANDIDATES = 3
-"""How many people are kept beside each face, so that staff can see what was nearly said."""
-
-GREY = Picture(np.full((240, 320, 3), 128, np.uint8), 320, 240)
-
-
-@dataclass(frozen=True, slots=True)
-class JudgedFace:
-    box: Box
-    detector_score: float
-    quality: Quality
-    decision: Decision
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """The verdict on one picture; `too_small` faces were seen but not looked at."""
-
-    faces: tuple[JudgedFace, ...]
-    too_small: int
-    model_id: str
-    policy_version: str
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Whom a picture may show, and how close they have to be."""
-
-    gallery: GalleryKeeper
-    policy: Policy
 
 
 class Judge:
-    """Decides who is in a picture, in the same way whichever recogniser looks.
+    """Decides who is in a picture, by the rule that the picture's camera is for.
 
-    Pictures that are invented are judged in a scope of their own, without which everybody in them is unknown: nobody
-    real is found in them, and nobody invented elsewhere.
+    Pictures that are invented are judged by the first embedder alone, in a scope of their own, without which everybody
+    in them is unknown: nobody real is found in them, nobody invented elsewhere, and they never leave the building.
     """
 
     def __init__(
         self,
-        recogniser: Embedder,
-        gallery: GalleryKeeper,
-        policy: Policy,
+        rules: Mapping[str, Rule],
+        embedders: Sequence[EmbedderMember],
+        routes: Mapping[str, str] | None = None,
         invented: Scope | None = None,
     ) -> None:
-        self._recogniser = recogniser
-        self._gallery = gallery
-        self.policy = policy
+        """`rules` by id, the default first; `embedders` in order, one at least; `routes` names the rules of cameras
+        that are not for the default."""
+        self._rules = dict(rules)
+        self._embedders = {member.model_id: member for member in reversed(embedders)}
+        self._first = embedders[0]
+        self._routes = dict(routes or {})
         self.invented = invented
 
     def become(self, other: Judge) -> None:
         """Decides as `other` from now on; only while nothing is being judged."""
-        self._recogniser, self._gallery, self.policy = other._recogniser, other._gallery, other.policy
-        self.invented = other.invented
+        self._rules, self._embedders, self._first = other._rules, other._embedders, other._first
+        self._routes, self.invented = other._routes, other.invented
 
     @property
-    def embedder(self) -> Embedder | None:
-        """None for a recogniser that keeps its own gallery."""
-        return self._recogniser
+    def embedder(self) -> Embedder:
+        """The first."""
+        return self._first.embedder
 
-    @property
-    def model(self) -> Model | None:
-        """What an embedder's embeddings mean; None without one."""
-        return self.embedder.model if self.embedder else None
+    def rule_of(self, camera: str) -> str:
+        """The id of what judges this camera's pictures."""
+        chosen = self._routes.get(camera, "")
+        return chosen if chosen in self._rules else next(iter(self._rules))
 
-    @property
-    def model_id(self) -> str:
-        return self._gallery.model_id
+    async def judge(
+        self, pictures: Sequence[Picture], invented: Sequence[bool] = (), cameras: Sequence[str] = ()
+    ) -> list[Judged]:
+        """A verdict for each picture, in order; `invented` says which are (none, when it is left out), `cameras`
+        whose they are (the default's).
 
-    async def judge(self, pictures: Sequence[Picture], invented: Sequence[bool] = ()) -> list[Judged]:
-        """A verdict for each picture, in order; `invented` says which are (none, when it is left out).
-
-        Raises PluginError when the recogniser cannot work now.
+        Raises PluginError when a recogniser cannot work now.
         """
-        if not pictures:
-            return []
         drawn = invented or [False] * len(pictures)
-        sights = await self._recogniser.analyse(pictures, mirror=self._recogniser.model.mirror_probes)
-        self._refuse_another_model(self._recogniser.model)
-        faces = [sight.faces for sight in sights]
-        return await self._decide(faces, [sight.too_small for sight in sights], drawn)
+        whose = cameras or [""] * len(pictures)
+        groups: dict[str | None, list[int]] = {}
+        for index, (is_drawn, camera) in enumerate(zip(drawn, whose, strict=True)):
+            groups.setdefault(None if is_drawn else self.rule_of(camera), []).append(index)
+        verdicts: dict[int, Judged] = {}
+        for rule, indices in groups.items():
+            some = [pictures[index] for index in indices]
+            said = await (self._judge_drawn(some) if rule is None else self._rules[rule].judge(some))
+            verdicts |= zip(indices, said, strict=True)
+        return [verdicts[index] for index in range(len(pictures))]
 
-    async def judge_faces(self, faces: Sequence[Face], invented: bool = False) -> Judged:
-        """The verdict on faces that a camera embedded itself, with this judge's model."""
-        return (await self._decide([faces], [0], [invented]))[0]
+    async def judge_faces(self, model_id: str, faces: Sequence[Face], invented: bool = False) -> Judged:
+        """The verdict on faces that a camera embedded itself; `foreign` must not object."""
+        member = self._embedders[model_id]
+        return (await self._embedded(member, [Seen(tuple(faces), 0, model_id)], invented))[0]
 
-    async def able(self) -> bool:
-        """Whether the recogniser works at all, tried on a grey picture."""
-        try:
-            await self.judge([GREY])
-        except PluginError:
-            return False
-        return True
+    async def able(self, camera: str = "") -> bool:
+        """Whether what judges the camera's pictures works at all, tried on a grey one."""
+        return await self._rules[self.rule_of(camera)].able()
 
     def foreign(self, model_id: str, faces: Sequence[Face]) -> str:
         """Why faces embedded elsewhere, by `model_id`, cannot be judged here; empty when they can."""
-        if model_id != self.model_id:
-            return f"its faces were embedded by model {model_id}, and this hub uses {self.model_id}"
-        dimension = self._recogniser.model.dimension
+        member = self._embedders.get(model_id)
+        if member is None:
+            return f"its faces were embedded by model {model_id}, and this hub uses {', '.join(self._embedders)}"
+        dimension = member.embedder.model.dimension
         if any(face.embedding.shape != (dimension,) for face in faces):
             return f"its embeddings are not the {dimension} numbers that {model_id} gives"
         return ""
 
-    def _refuse_another_model(self, model: Model) -> None:
-        """Embeddings of different models cannot be compared: the gallery holds templates of one."""
-        if model.id != self.model_id:
-            raise NotReady(
-                f"the recogniser came back with model {model.id} instead of {self.model_id}",
-                hint="start fras run again, and enrol everybody for it",
-            )
+    async def _judge_drawn(self, pictures: Sequence[Picture]) -> list[Judged]:
+        return await self._embedded(self._first, await self._first.see(pictures), invented=True)
 
-    def _scope(self, invented: bool) -> Scope | None:
-        return self.invented if invented else Scope(self._gallery, self.policy)
-
-    async def _decide(
-        self, pictures: Sequence[Sequence[Face]], too_small: Sequence[int], invented: Sequence[bool]
-    ) -> list[Judged]:
-        near: dict[tuple[int, int], list[Candidate]] = {}
-        for kind in set(invented):
-            keys = [(p, f) for p, faces in enumerate(pictures) if invented[p] is kind for f in range(len(faces))]
-            scope = self._scope(kind)
-            if keys and scope is not None:
-                probes = np.stack([pictures[p][f].embedding for p, f in keys])
-                near |= zip(keys, await scope.gallery.search(probes, CANDIDATES), strict=True)
-        return [
-            self._judged(faces, [near.get((p, f), []) for f in range(len(faces))], small, drawn)
-            for p, (faces, small, drawn) in enumerate(zip(pictures, too_small, invented, strict=True))
-        ]
-
-    def _judged(
-        self,
-        faces: Sequence[Face],
-        near: Sequence[Sequence[Candidate]],
-        too_small: int,
-        invented: bool,
-    ) -> Judged:
-        scope = self._scope(invented)
-        policy = scope.policy if scope else self.policy
-        decisions = policy.decide(near, [face.quality for face in faces])
-        judged = tuple(
-            JudgedFace(face.box, face.score, face.quality, decision)
-            for face, decision in zip(faces, decisions, strict=True)
-        )
-        return Judged(judged, too_small, self.model_id, policy.version)
+    async def _embedded(self, member: EmbedderMember, seen: Sequence[Seen], invented: bool) -> list[Judged]:
+        """Verdicts on faces that `member` saw, or that were embedded elsewhere by its model."""
+        scope: Scope | None = member.scope
+        if invented:
+            scope = self.invented if member is self._first else None
+        policy = scope.policy if scope else member.policy
+        decided = await decide_among(scope, policy, [one.faces for one in seen])
+        by = Said(member.model_id, policy.version)
+        return [judged(one, found, [by] * len(found), by.model_id) for one, found in zip(seen, decided, strict=True)]

@@ -14,7 +14,8 @@ from hub.detections import Garbled, unpack
 from hub.failure import Failure
 from hub.inbox import Conclusion, FaceRecord, Inbox, Kind, Outcome, Pending
 from hub.pipeline.backlog import Backlog
-from hub.pipeline.judge import LONGEST, Judge, Judged, JudgedFace
+from hub.pipeline.judge import LONGEST, Judge
+from hub.pipeline.verdicts import Judged, JudgedFace
 from hub.plugin import Clock, Face, NotFound, Picture, PluginError
 from hub.plugin.media import Unreadable, crop_jpeg, decode
 from hub.runtime.faults import PluginFault, summary
@@ -23,7 +24,7 @@ from hub.runtime.threads import DaemonPool
 logger = logging.getLogger("fras.pipeline")
 
 WORKERS = 3
-"""Batches under way: one is decoded and one written down while one is recognised."""
+"""Batches under way in each lane: one is decoded and one written down while one is recognised."""
 BATCH = 8
 """Frames in a batch."""
 ATTEMPTS = 3
@@ -55,6 +56,14 @@ class _Seen:
     verdict: Judged | str
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Embedded:
+    """Faces that a camera embedded itself."""
+
+    model_id: str
+    faces: tuple[Face, ...]
+
+
 class Pipeline:
     """Turns what the backlog hands out into concluded frames; loses none, concludes each once."""
 
@@ -81,18 +90,27 @@ class Pipeline:
         self.concluded_frames = 0
         """Since the start; superseded frames do not count."""
         self._failures: Counter[str] = Counter()
-        self._turns = [asyncio.Lock() for _ in range(WORKERS)]
+        self._turns: dict[str, list[asyncio.Lock]] = {}
+        self._opening = asyncio.Lock()
         self._suspects: asyncio.Queue[Pending] = asyncio.Queue()
         self._started = clock.monotonic()
-        self.waits_for: Exception | None = None
-        """Why frames cannot be recognised now, None while they are."""
+        self._obstacles: dict[str, Exception] = {}
 
     async def run(self) -> None:
         """Works until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for number, turn in enumerate(self._turns):
-                group.create_task(self._work(turn), name=f"pipeline-{number}")
             group.create_task(self._work_alone(), name="pipeline-alone")
+            while True:
+                lane = await self._backlog.another_lane(self._turns)
+                async with self._opening:
+                    self._turns[lane] = [asyncio.Lock() for _ in range(WORKERS)]
+                for number, turn in enumerate(self._turns[lane]):
+                    group.create_task(self._work(lane, turn), name=f"pipeline-{lane}-{number}")
+
+    @property
+    def waits_for(self) -> Exception | None:
+        """Why frames cannot be recognised now, None while they are."""
+        return next(iter(self._obstacles.values()), None)
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
@@ -100,17 +118,20 @@ class Pipeline:
         async with self._alone():
             yield
             self._failures.clear()
+            self._obstacles.clear()
+        await self._backlog.look_again()
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            for turn in self._turns:
-                await stack.enter_async_context(turn)
+        async with self._opening, AsyncExitStack() as stack:
+            for turns in self._turns.values():
+                for turn in turns:
+                    await stack.enter_async_context(turn)
             yield
 
-    async def _work(self, turn: asyncio.Lock) -> None:
+    async def _work(self, lane: str, turn: asyncio.Lock) -> None:
         while True:
-            frames, superseded = await self._backlog.take(BATCH)
+            frames, superseded = await self._backlog.take(BATCH, lane)
             async with turn:
                 if superseded:
                     await self._conclude(superseded, [Conclusion(frame.id, Outcome.SUPERSEDED) for frame in superseded])
@@ -167,8 +188,10 @@ class Pipeline:
 
     async def _wait(self, frames: Sequence[Pending], error: Exception) -> None:
         """They stay in the ledger as pending: nothing is lost, however long it takes."""
-        logger.log(logging.DEBUG if self.waits_for else logging.WARNING, "frames wait to be recognised: %s", error)
-        self.waits_for = error
+        lanes = {self._backlog.lane_of(frame.camera) for frame in frames}
+        level = logging.DEBUG if lanes <= self._obstacles.keys() else logging.WARNING
+        logger.log(level, "frames wait to be recognised: %s", error)
+        self._obstacles |= dict.fromkeys(lanes, error)
         await self._backlog.put_back(frames)
         await self._clock.sleep(PAUSE)
 
@@ -177,7 +200,7 @@ class Pipeline:
 
         A recogniser that fails on a grey picture, too, is to blame itself: then the frame waits like any other.
         """
-        if await self._judge.able():
+        if await self._judge.able(frame.camera):
             self._failures[frame.id] += 1
         if self._failures[frame.id] < ATTEMPTS:
             await self._wait([frame], fault)
@@ -191,9 +214,15 @@ class Pipeline:
     async def _look(self, frames: Sequence[Pending]) -> list[_Seen]:
         contents = await asyncio.gather(*(self._read(frame) for frame in frames))
         drawn = [self._invented(frame.camera) for frame in frames]
-        pictures = [(content, d) for content, d in zip(contents, drawn, strict=True) if isinstance(content, Picture)]
+        shown = [
+            (content, is_drawn, frame.camera)
+            for content, is_drawn, frame in zip(contents, drawn, frames, strict=True)
+            if isinstance(content, Picture)
+        ]
+        pictures = [picture for picture, _, _ in shown]
         try:
-            verdicts = iter(await self._judge.judge([picture for picture, _ in pictures], [d for _, d in pictures]))
+            judged = await self._judge.judge(pictures, [d for _, d, _ in shown], [camera for _, _, camera in shown])
+            verdicts = iter(judged)
         except PluginFault as fault:
             raise _Provoked(fault.message) from fault
         seen = []
@@ -203,10 +232,11 @@ class Pipeline:
             elif isinstance(content, Picture):
                 seen.append(_Seen(frame, content, next(verdicts)))
             else:
-                seen.append(_Seen(frame, None, await self._judge.judge_faces(content, is_drawn)))
+                verdict = await self._judge.judge_faces(content.model_id, content.faces, is_drawn)
+                seen.append(_Seen(frame, None, verdict))
         return seen
 
-    async def _read(self, frame: Pending) -> Picture | tuple[Face, ...] | str:
+    async def _read(self, frame: Pending) -> Picture | _Embedded | str:
         """The picture, or the faces a camera found itself, or the sentence that says why there is neither."""
         try:
             data = await self._inbox.read(frame.id)
@@ -215,7 +245,7 @@ class Pipeline:
             model_id, faces = unpack(data)
         except (Unreadable, Garbled, NotFound) as problem:
             return str(problem)
-        return self._judge.foreign(model_id, faces) or faces
+        return self._judge.foreign(model_id, faces) or _Embedded(model_id, faces)
 
     async def _write_down(self, seen: Sequence[_Seen]) -> None:
         """Concludes every frame; what could not be read is rejected with the reason."""
@@ -225,7 +255,8 @@ class Pipeline:
         except Exception:
             await self._discard(crops)
             raise
-        self.waits_for = None
+        for one in seen:
+            self._obstacles.pop(self._backlog.lane_of(one.frame.camera), None)
         self.concluded_frames += len(seen)
         self._concluded()
         await self._discard(crops)
@@ -241,13 +272,13 @@ class Pipeline:
         verdict = seen.verdict
         if isinstance(verdict, str):
             return Conclusion(seen.frame.id, Outcome.REJECTED, reason=verdict)
-        records = tuple([await self._record(seen, verdict, face, crops) for face in verdict.faces])
+        records = tuple([await self._record(seen, face, crops) for face in verdict.faces])
         outcome = Outcome.RECOGNISED if records else Outcome.EMPTY
         return Conclusion(
             seen.frame.id, outcome, observations=records, too_small=verdict.too_small, model_id=verdict.model_id
         )
 
-    async def _record(self, seen: _Seen, judged: Judged, face: JudgedFace, crops: list[str]) -> FaceRecord:
+    async def _record(self, seen: _Seen, face: JudgedFace, crops: list[str]) -> FaceRecord:
         """The fact to store. Only somebody recognised, whose consent therefore stands, leaves a crop."""
         decision = face.decision
         crop = None
@@ -264,7 +295,7 @@ class Pipeline:
             margin=decision.margin,
             threshold=decision.threshold,
             alone=decision.alone,
-            model_id=judged.model_id,
-            policy_version=judged.policy_version,
+            model_id=face.model_id,
+            policy_version=face.policy_version,
             crop=crop,
         )

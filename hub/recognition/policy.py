@@ -46,6 +46,8 @@ class Unknown(StrEnum):
     NOT_CLOSE = "nobody is close enough"
     TWO_CLOSE = "two people are about equally close"
     TAKEN = "another face in the frame is closer to this person"
+    NO_AGREEMENT = "the recognisers do not agree"
+    NOT_ASKED = "the recogniser to be asked next is away"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,28 @@ def gated(quality: Quality, gates: Gates) -> Unknown | None:
     return None
 
 
+def once(decisions: Sequence[Decision], ranks: Sequence[tuple[float, ...]]) -> list[Decision]:
+    """The decisions on the faces of one frame, each person named once at most: the face of the highest rank is.
+
+    Where two share the highest rank, nobody is.
+    """
+    left = list(decisions)
+    claims: dict[str, list[int]] = {}
+    for index, decision in enumerate(decisions):
+        if decision.person is not None:
+            claims.setdefault(decision.person, []).append(index)
+    for claimants in claims.values():
+        wanted = [ranks[index] for index in claimants]
+        for index, rank in zip(claimants, wanted, strict=True):
+            if rank < max(wanted) or wanted.count(rank) > 1:
+                left[index] = unknown(decisions[index], Unknown.TAKEN)
+    return left
+
+
+def unknown(decision: Decision, reason: Unknown) -> Decision:
+    return replace(decision, person=None, alone=False, reason=reason)
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """The rule and its parameters."""
@@ -98,16 +122,7 @@ class Policy:
         best, from which they are further by the margin; faces alike in all of that are all unknown.
         """
         decisions = [self._face(face, quality) for face, quality in zip(candidates, qualities, strict=True)]
-        claims: dict[str, list[int]] = {}
-        for index, decision in enumerate(decisions):
-            if decision.person is not None:
-                claims.setdefault(decision.person, []).append(index)
-        for claimants in claims.values():
-            ranks = [_rank(decisions[index], qualities[index]) for index in claimants]
-            for index, rank in zip(claimants, ranks, strict=True):
-                if rank < max(ranks) or ranks.count(rank) > 1:
-                    decisions[index] = replace(decisions[index], person=None, alone=False, reason=Unknown.TAKEN)
-        return decisions
+        return once(decisions, [_rank(*pair) for pair in zip(decisions, qualities, strict=True)])
 
     def _face(self, candidates: Sequence[Candidate], quality: Quality) -> Decision:
         wanted = self.thresholds

@@ -18,7 +18,7 @@ from hub.recognition.consent import INVENTED, Consent
 from hub.registration import Signature, register_people
 from tests.support import colours
 from tests.support.fras import save
-from tests.support.services import POLICY, Services, services
+from tests.support.services import POLICY, Services, judge_by, services
 
 CLASS = "Demo"
 
@@ -54,7 +54,9 @@ async def seed(parts: Services, cast: Invented) -> list[str]:
 
 async def judge_of(parts: Services) -> Judge:
     scope = await demo.scope(parts.database, parts.embedder, POLICY, parts.clock)
-    return Judge(parts.embedder, parts.gallery, POLICY, scope)
+    judge = judge_by(parts.embedder, parts.gallery, parts.clock)
+    judge.invented = scope
+    return judge
 
 
 async def named(judge: Judge, *people: str, invented: bool) -> list[str | None]:
@@ -105,7 +107,7 @@ async def test_real_and_invented_people_never_meet(parts: Services, cast: Invent
 
 async def test_without_a_demo_everybody_drawn_is_unknown(parts: Services) -> None:
     await parts.enrol("ada")
-    assert await named(Judge(parts.embedder, parts.gallery, POLICY), "ada", invented=True) == [None]
+    assert await named(judge_by(parts.embedder, parts.gallery, parts.clock), "ada", invented=True) == [None]
 
 
 async def test_demo_thresholds_are_of_the_demo_alone(parts: Services, cast: Invented) -> None:
@@ -114,8 +116,8 @@ async def test_demo_thresholds_are_of_the_demo_alone(parts: Services, cast: Inve
     judge = await judge_of(parts)
     real, drawn = await judge.judge([picture("ada"), picture("bob")], [False, True])
     assert real.faces[0].decision.threshold == POLICY.thresholds.threshold
-    assert real.policy_version == POLICY.version
-    assert drawn.policy_version != POLICY.version
+    assert real.faces[0].policy_version == POLICY.version
+    assert drawn.faces[0].policy_version != POLICY.version
     calibration = await calibrate_gallery(parts.database, parts.embedder.model, 0.01)
     assert calibration.people == 0, "the invented have portraits, nobody real has"
 

@@ -25,7 +25,9 @@ from hub.people import Erasure, Roll
 from hub.pipeline.backlog import Backlog
 from hub.pipeline.galleries import GalleryKeeper
 from hub.pipeline.judge import Judge
+from hub.pipeline.members import EmbedderMember
 from hub.pipeline.pipeline import Pipeline
+from hub.pipeline.verdicts import Chain
 from hub.plugin import Clock, Embedder, Frame, RecognizerSpec, Storage, StorageSpec
 from hub.recognition.consent import Consent
 from hub.recognition.policy import Policy, Thresholds
@@ -109,6 +111,12 @@ class Services:
             return list(rows.scalars())
 
 
+def judge_by(embedder: Embedder, gallery: GalleryKeeper, clock: Clock, policy: Policy = POLICY) -> Judge:
+    """One recogniser for all cameras."""
+    member = EmbedderMember(embedder, gallery, policy)
+    return Judge({"colours": Chain([member], clock)}, [member])
+
+
 def shown(*persons: str) -> colours.Picture:
     pixels = colours.picture(*persons)
     return colours.Picture(pixels, pixels.shape[1], pixels.shape[0])
@@ -147,7 +155,7 @@ async def services(
             disk,
             crops,
             gallery,
-            Judge(embedder, gallery, POLICY),
+            judge_by(embedder, gallery, clock),
             registers,
             Erasure(database, disk, crops, clock),
             Retention(database, registers, crops, clock, timedelta(days=180)),

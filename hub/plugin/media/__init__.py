@@ -6,7 +6,7 @@ Importing this package is light: Pillow and PyAV are loaded by the first call th
 from .dates import captured_at
 from .files import Kind, classify, walk
 from .movies import movie, recorded_at
-from .stills import MOST_BYTES, MOST_PIXELS, Unreadable, crop_jpeg, decode, encode_jpeg
+from .stills import MOST_BYTES, MOST_PIXELS, Unreadable, crop_jpeg, cut, decode, encode_jpeg
 
 __all__ = [
     "MOST_BYTES",
@@ -16,6 +16,7 @@ __all__ = [
     "captured_at",
     "classify",
     "crop_jpeg",
+    "cut",
     "decode",
     "encode_jpeg",
     "movie",

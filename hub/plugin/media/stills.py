@@ -80,17 +80,25 @@ def encode_jpeg(pixels: Pixels, quality: int = 90) -> bytes:
     return target.getvalue()
 
 
-def crop_jpeg(picture: Picture, box: Box, margin: float = 0.3) -> bytes:
-    """The part of `picture` around `box` as a JPEG without metadata, at most 320 pixels on the longer side.
+def cut(picture: Picture, box: Box, margin: float) -> Picture:
+    """The part of `picture` around `box`, a picture of its own that shares the pixels.
 
     `margin` is added on each side, as a share of the box's width and height, as far as the picture goes.
     """
-    from PIL import Image
-
     height, width = picture.pixels.shape[:2]
     left, right = _clamped(box.x - margin * box.w, box.x + (1 + margin) * box.w, picture.scale, width)
     top, bottom = _clamped(box.y - margin * box.h, box.y + (1 + margin) * box.h, picture.scale, height)
-    crop = Image.fromarray(np.ascontiguousarray(picture.pixels[top:bottom, left:right]))
+    pixels = picture.pixels[top:bottom, left:right]
+    return Picture(
+        pixels, round(pixels.shape[1] / picture.scale), round(pixels.shape[0] / picture.scale), picture.scale
+    )
+
+
+def crop_jpeg(picture: Picture, box: Box, margin: float = 0.3) -> bytes:
+    """What `cut` gives as a JPEG without metadata, at most 320 pixels on the longer side."""
+    from PIL import Image
+
+    crop = Image.fromarray(np.ascontiguousarray(cut(picture, box, margin).pixels))
     crop.thumbnail((_CROP_SIDE, _CROP_SIDE), Image.Resampling.LANCZOS)
     return encode_jpeg(np.asarray(crop))
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from hub.pipeline.apart import apart
-from hub.pipeline.judge import GREY
+from hub.pipeline.members import GREY
 from hub.plugin import NotReady, Picture
 from hub.runtime.faults import PluginFault
 from tests.support.services import shown

@@ -1,0 +1,194 @@
+"""Verdicts on pictures: of one recogniser, of a chain of them, or of an ensemble."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from hub.pipeline.members import Member, Seen
+from hub.plugin import Box, Clock, NotReady, Picture, PluginError, Quality
+from hub.recognition import chain, ensemble
+from hub.recognition.models import combined
+from hub.recognition.policy import Decision, Unknown, unknown
+
+logger = logging.getLogger("fras.recognition")
+
+PATIENCE = 10.0
+"""Seconds in which a later member of a chain must answer, or frames go on without it."""
+REST = 30.0
+"""Seconds for which a later member that is away is not asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedFace:
+    """`model_id` and `policy_version` are of whoever said it."""
+
+    box: Box
+    detector_score: float
+    quality: Quality
+    decision: Decision
+    model_id: str
+    policy_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The verdict on one picture; `too_small` faces were seen but not looked at. `model_id` is what looked."""
+
+    faces: tuple[JudgedFace, ...]
+    too_small: int
+    model_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Who said something, and by which policy."""
+
+    model_id: str
+    policy_version: str
+
+
+class Rule(Protocol):
+    """How pictures are judged: by what hub.yaml calls a recogniser."""
+
+    @property
+    def model_id(self) -> str:
+        """What looks at a frame; see hub.recognition.models."""
+        ...
+
+    async def judge(self, pictures: Sequence[Picture]) -> list[Judged]:
+        """A verdict for each picture, in order. Raises PluginError when it cannot be had now."""
+        ...
+
+    async def able(self) -> bool: ...
+
+
+class Chain:
+    """Asks the next of `members` about the faces that the one before was unsure of; of one member it is just that.
+
+    A later member that is away holds up nothing: the earlier verdict stands.
+    """
+
+    def __init__(self, members: Sequence[Member], clock: Clock, reach: float = 0.0) -> None:
+        self._members = members
+        self._clock = clock
+        self._reach = reach
+        self._rests: dict[int, float] = {}
+
+    @property
+    def model_id(self) -> str:
+        """The first member's, which alone looks at every face."""
+        return self._members[0].model_id
+
+    async def judge(self, pictures: Sequence[Picture]) -> list[Judged]:
+        first = self._members[0]
+        seen = await first.see(pictures)
+        said = [[_certain(one) for one in found] for found in await first.decide(pictures, seen)]
+        stages = [[0] * len(found) for found in said]
+        for stage in range(1, len(self._members)):
+            asked = [
+                [f for f, decision in enumerate(found) if at[f] == stage - 1 and chain.unsure(decision, self._reach)]
+                for found, at in zip(said, stages, strict=True)
+            ]
+            await self._ask(stage, pictures, seen, asked, said, stages)
+        return [
+            judged(one, chain.each_once(found, at), [_said(self._members[stage]) for stage in at], self.model_id)
+            for one, found, at in zip(seen, said, stages, strict=True)
+        ]
+
+    async def able(self) -> bool:
+        return await self._members[0].able()
+
+    async def _ask(
+        self,
+        stage: int,
+        pictures: Sequence[Picture],
+        seen: Sequence[Seen],
+        asked: Sequence[Sequence[int]],
+        said: list[list[Decision]],
+        stages: list[list[int]],
+    ) -> None:
+        """Replaces what was said of `asked` faces; one that the member does not see keeps its decision."""
+        some = [p for p, faces in enumerate(asked) if faces]
+        if not some:
+            return
+        answers = await self._answers(stage, [pictures[p] for p in some], [seen[p].only(asked[p]) for p in some])
+        for number, p in enumerate(some):
+            for place, f in enumerate(asked[p]):
+                answer = answers[number][place] if answers is not None else None
+                if answers is None:
+                    said[p][f] = unknown(said[p][f], Unknown.NOT_ASKED)
+                elif answer is not None and answer.candidates:
+                    said[p][f], stages[p][f] = answer, stage
+
+    async def _answers(
+        self, stage: int, pictures: Sequence[Picture], seen: Sequence[Seen]
+    ) -> list[list[Decision | None]] | None:
+        """None where the member is away."""
+        if self._clock.monotonic() < self._rests.get(stage, float("-inf")):
+            return None
+        try:
+            async with asyncio.timeout(PATIENCE):
+                answers = await self._members[stage].decide(pictures, seen)
+        except (PluginError, TimeoutError) as error:
+            new = stage not in self._rests
+            self._rests[stage] = self._clock.monotonic() + REST
+            fact = error if isinstance(error, PluginError) else NotReady(f"no answer within {PATIENCE:g} s")
+            level = logging.WARNING if new else logging.DEBUG
+            logger.log(level, "%s is not asked about unsure faces now: %s", self._members[stage].model_id, fact)
+            return None
+        self._rests.pop(stage, None)
+        return answers
+
+
+class Ensemble:
+    """Asks all `members` about every face that the first of them sees; `agree` of them must name the same person."""
+
+    def __init__(self, members: Sequence[Member], agree: int) -> None:
+        self._members = members
+        self._agree = agree
+
+    @property
+    def model_id(self) -> str:
+        return combined([member.model_id for member in self._members], self._agree)
+
+    async def judge(self, pictures: Sequence[Picture]) -> list[Judged]:
+        seen = await self._members[0].see(pictures)
+        some = [p for p, one in enumerate(seen) if one.faces]
+        shown, faces_of = [pictures[p] for p in some], [seen[p] for p in some]
+        said = [await member.decide(shown, faces_of) for member in self._members] if some else []
+        verdicts = [Judged((), one.too_small, self.model_id) for one in seen]
+        for number, p in enumerate(some):
+            faces = seen[p].faces
+            found_out = [
+                ensemble.agreed([decisions[number][f] for decisions in said], self._agree) for f in range(len(faces))
+            ]
+            decisions = ensemble.each_once(found_out, [face.quality for face in faces])
+            by = [_said(self._members[one.member]) for one in found_out]
+            verdicts[p] = judged(seen[p], decisions, by, self.model_id)
+        return verdicts
+
+    async def able(self) -> bool:
+        return all([await member.able() for member in self._members])
+
+
+def judged(seen: Seen, decisions: Sequence[Decision], by: Sequence[Said], model_id: str) -> Judged:
+    """The verdict on a picture whose faces were decided on by these."""
+    faces = tuple(
+        JudgedFace(face.box, face.score, face.quality, decision, whose.model_id, whose.policy_version)
+        for face, decision, whose in zip(seen.faces, decisions, by, strict=True)
+    )
+    return Judged(faces, seen.too_small, model_id)
+
+
+def _said(member: Member) -> Said:
+    return Said(member.model_id, member.policy.version)
+
+
+def _certain(decision: Decision | None) -> Decision:
+    """The first member decides on what it saw itself."""
+    assert decision is not None
+    return decision
