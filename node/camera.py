@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from node.wire import Moment
 
-Luma = npt.NDArray[np.uint8]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt  # two megabytes of a board's memory, for types alone
+
+Luma: TypeAlias = "npt.NDArray[np.uint8]"
 """Shape (height, width): the brightness of a small picture, 0 to 255."""
 
 

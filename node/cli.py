@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> int:
+    from node import board
     from node.agent import run_node
     from node.pairing import InUse, alone
     from node.state import StateError
@@ -78,6 +79,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
         stream=sys.stderr,
     )
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+    board.spare_memory()
 
     async def run() -> int:
         node = asyncio.create_task(run_node(settings, _runtime(settings)))

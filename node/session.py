@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import singledispatchmethod
 from typing import Any, Final, Protocol
 
-from aiohttp import ClientWebSocketResponse, WSMsgType
+from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMessage, WSMsgType
 
 from node.camera import CameraError
 from node.clock import Clock, HubTime
@@ -135,15 +135,14 @@ class Session:
                 if task.done():
                     task.result()
         except Ended as end:
-            if end.ours and end.code is not None:
-                with suppress(TimeoutError, OSError, RuntimeError):
-                    async with asyncio.timeout(FAREWELL):
-                        await self._socket.close(code=end.code)
-                return end.code
             await self._stop(tasks)
+            if end.ours:
+                await self._close(end.code or WSCloseCode.OK)
+                return end.code
             return end.code if end.code in tuple(Close) else await self._last_words()
         finally:
             await self._stop(tasks)
+            await self._close(WSCloseCode.GOING_AWAY)
         raise AssertionError("a part of a connection ended without a reason")
 
     async def _stop(self, tasks: Sequence[asyncio.Task[None]]) -> None:
@@ -152,13 +151,24 @@ class Session:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
+    async def _close(self, code: int) -> None:
+        """Soon, whether the hub answers or not; nothing where it is closed."""
+        with suppress(TimeoutError, OSError, RuntimeError):
+            async with asyncio.timeout(FAREWELL):
+                await self._socket.close(code=code)
+
     async def _last_words(self) -> int | None:
         """Where sending failed first: what the hub said before it closed."""
         with suppress(TimeoutError, OSError, RuntimeError):
             async with asyncio.timeout(FAREWELL):
-                while (await self._socket.receive()).type not in OVER:
+                while (found := await self._socket.receive()).type not in OVER:
                     continue
-        return self._socket.close_code
+                return self._code(found)
+        return None
+
+    def _code(self, found: WSMessage) -> int | None:
+        """What the hub closed with; aiohttp forgets it where its own farewell cannot be sent any more."""
+        return int(found.data) if found.type is WSMsgType.CLOSE and found.data else self._socket.close_code
 
     # ---- its parts
 
@@ -183,7 +193,7 @@ class Session:
             except TimeoutError:
                 raise Ended(Close.SILENT, ours=True) from None
             if found.type in OVER:
-                raise Ended(self._socket.close_code)
+                raise Ended(self._code(found))
             self._board.heard()
             if found.type is not WSMsgType.TEXT:
                 continue
