@@ -48,7 +48,7 @@ class Line:
         Raises PluginError, NotFound and Refused among it, and what `function` raises of the spool: Busy, OSError.
         """
         if self.trouble is not None and self.wait > 0:
-            raise self.trouble
+            raise _like(self.trouble)
         wire = Wire()
 
         def run() -> T:
@@ -92,8 +92,13 @@ class Line:
             return
         if self._log and (self.trouble is None or str(self.trouble) != str(error)):
             self._context.logger.warning("%s; what is put meanwhile waits on this machine", error)
-        self.trouble = error
+        self.trouble = _like(error)
         longest = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(self._failures, 10))
         self._failures += 1
         jitter = random.uniform(0.5, 1.0)  # noqa: S311 (nothing secret)
         self._retry_at = self._context.clock.monotonic() + longest * jitter
+
+
+def _like(error: PluginError) -> PluginError:
+    """The same without its traceback, which would grow each time it is raised and keep pictures alive."""
+    return type(error)(error.message, hint=error.hint)

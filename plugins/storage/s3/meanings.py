@@ -66,6 +66,11 @@ def meaning(error: Exception, options: Options) -> PluginError:
             "storage s3: there are no credentials",
             hint="write storage: access_key: and secret_key: (with !secret), or give this machine a role",
         )
+    if isinstance(error, boto.ProfileNotFound | boto.ConfigParseError | boto.ConfigNotFound):
+        return NeedsHuman(
+            "storage s3: what this machine's AWS configuration says cannot be used",
+            hint="correct AWS_PROFILE and ~/.aws of the user that runs fras, or remove them",
+        )
     if isinstance(error, boto.ConnectTimeoutError | boto.EndpointConnectionError):
         return Away(f"{options.where} cannot be reached", hint="check the network, and storage: endpoint:")
     if isinstance(error, boto.ReadTimeoutError):

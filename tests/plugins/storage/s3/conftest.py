@@ -83,7 +83,7 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     from plugins.storage.s3 import bucket, line, uploads
 
     for module, name, value in (
-        (bucket, "ATTEMPTS", 1), (line, "FIRST_WAIT", 0.02), (line, "LONGEST_WAIT", 0.1),
+        (bucket, "ATTEMPTS", 1), (line, "FIRST_WAIT", 0.02), (line, "LONGEST_WAIT", 0.08),
         (uploads, "BUSY_AGAIN", 0.05), (uploads, "LOOK", 0.1), (uploads, "SAY", 0.1),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, value)

@@ -14,7 +14,7 @@ import voluptuous as vol
 
 from hub.plugin import NeedsHuman, NotReady
 from plugins.storage.s3 import fras_plugins
-from tests.support.s3_servers import Server, fault_proxy, refused, until
+from tests.support.s3_servers import ACCESS_KEY, SECRET_KEY, Server, fault_proxy, refused, until
 
 from .conftest import Opener, Prober
 
@@ -137,6 +137,26 @@ def _checked(**options: Any) -> dict[str, Any]:
     given = {**Server("https://minio.example").config("crops"), **options}
     checked: dict[str, Any] = vol.Schema(dict(spec.config_schema))({k: v for k, v in given.items() if v is not None})
     return checked
+
+
+async def test_credentials_of_the_machine_that_are_none(
+    rclone_server: Server, bucket: str, probed: Prober, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = rclone_server.config(bucket)
+    rclone_server.make(bucket)
+    del config["access_key"], config["secret_key"]
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(NeedsHuman, match="there are no credentials; write storage: access_key: and secret_key:"):
+        await probed(config)
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(NeedsHuman, match="AWS configuration says cannot be used; correct AWS_PROFILE"):
+        await probed(config)
+    monkeypatch.delenv("AWS_PROFILE")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+    assert "can be used" in await probed(config)
 
 
 @pytest.mark.parametrize(
