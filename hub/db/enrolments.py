@@ -94,6 +94,26 @@ async def of_person(connection: AsyncConnection, person: str, model_id: str | No
     ]
 
 
+async def kept(connection: AsyncConnection, model_id: str | None = None) -> dict[str, dict[str, str]]:
+    """Where storage keeps the pictures of each person's accepted photographs, by SHA-256: those that serve the model,
+    or any; then the newest."""
+    query = select(table.c.person, table.c.source_sha256, table.c.crop_key).where(
+        table.c.state == State.ACCEPTED, table.c.crop_key.is_not(None)
+    )
+    if model_id is not None:
+        query = query.where(table.c.model_id == model_id)
+    found: dict[str, dict[str, str]] = {}
+    for row in await connection.execute(query.order_by(table.c.person, table.c.created_at, table.c.source_sha256)):
+        found.setdefault(row.person, {})[row.source_sha256] = row.crop_key
+    return found
+
+
+async def judged(connection: AsyncConnection, model_id: str) -> set[tuple[str, str]]:
+    """Every photograph, by person and SHA-256, that the model has judged."""
+    query = select(table.c.person, table.c.source_sha256).where(table.c.model_id == model_id)
+    return {(row.person, row.source_sha256) for row in await connection.execute(query)}
+
+
 async def accepted(connection: AsyncConnection, model_id: str) -> dict[str, npt.NDArray[np.float32]]:
     """The embeddings of each person's accepted photographs, shape (images, dimension), in a stable order."""
     query = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -9,6 +10,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.recognition.consent import stood
+from hub.recognition.models import needed
 
 from . import consent
 from .dialects import insert
@@ -44,9 +46,14 @@ async def throughout(connection: AsyncConnection, looks: Sequence[Look]) -> froz
         covers = select(table.c.person).where(
             table.c.since <= look.first, or_(table.c.until.is_(None), table.c.until > look.last)
         )
-        if look.model_id is not None:
-            covers = covers.where(table.c.model_id == look.model_id)
-        found = set((await connection.execute(covers)).scalars())
+        if look.model_id is None:
+            found = set((await connection.execute(covers)).scalars())
+        else:
+            enough, models = needed(look.model_id)
+            holding: Counter[str] = Counter()
+            for model in models:
+                holding.update(set((await connection.execute(covers.where(table.c.model_id == model))).scalars()))
+            found = {person for person, count in holding.items() if count >= enough}
         held = found if held is None else held & found
     said = await consent.by_person(connection)
     return frozenset(

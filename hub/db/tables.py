@@ -120,6 +120,17 @@ template_spans = Table(
 )
 """When there was a template, and nothing of it: what says later whom cameras could have recognised."""
 
+remote_portraits = Table(
+    "remote_portraits",
+    metadata,
+    Column("recogniser", String, primary_key=True),
+    Column("person", String, primary_key=True),
+    Column("source_sha256", String(64), primary_key=True),
+    Column("answer", String, nullable=False),
+    Column("sent_at", UtcDateTime, nullable=False),
+)
+"""What galleries elsewhere were sent, and why it does not serve there. It outlives the person, until it is deleted."""
+
 gallery_version = Table(
     "gallery_version",
     metadata,
