@@ -1,7 +1,8 @@
-"""Nodes and the invitations they came by. What an administrator changes raises a version that running hubs watch."""
+"""Nodes and the invitations they came by. What an administrator changes changes a version that running hubs watch."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -70,14 +71,14 @@ class Invited:
 _NODE = tuple(field.name for field in fields(Node))
 
 
-async def version(connection: AsyncConnection) -> int:
-    """Raised by every change that an administrator makes."""
-    return int(await settings.get(connection, VERSION) or 0)
+async def version(connection: AsyncConnection) -> str:
+    """Another after every change that an administrator makes."""
+    return str(await settings.get(connection, VERSION) or "")
 
 
 async def changed(connection: AsyncConnection) -> None:
-    """Raises the version: running hubs look anew."""
-    await settings.put(connection, VERSION, await version(connection) + 1)
+    """Has running hubs look anew."""
+    await settings.put(connection, VERSION, secrets.token_hex(8))
 
 
 async def everyone(connection: AsyncConnection) -> list[Node]:
@@ -112,8 +113,10 @@ async def invite(connection: AsyncConnection, invited: Invited) -> None:
     )
 
 
-async def invitation(connection: AsyncConnection, token: str) -> Invited | None:
+async def invitation(connection: AsyncConnection, token: str, *, hold: bool = False) -> Invited | None:
+    """`hold` keeps others from using it until the end of the transaction."""
     query = select(node_invitations).where(node_invitations.c.token == token)
+    query = query.with_for_update() if hold else query
     row = (await connection.execute(query)).mappings().first()
     return None if row is None else Invited(**row)
 

@@ -16,6 +16,7 @@ BOOTS: Final = 32
 DRIFT: Final = 500e-6
 """How much faster or slower than the hub's a board's clock may run; crystals are within 100e-6."""
 SLACK_US: Final = 2_000
+OLDEST_US: Final = 366 * 86_400_000_000
 AHEAD_US: Final = 5_000_000
 """How far ahead of the hub's clock a moment may seem to be: exchanges are not exact."""
 
@@ -80,4 +81,6 @@ class Clocks:
             raise Unknown("captured before the node's clock was set, in a start of the board the hub never heard of")
         if time > now + AHEAD_US:
             raise Unknown("captured later than now, by the clock it names")
+        if time < now - OLDEST_US:
+            raise Unknown("captured more than a year ago, by the clock it names")
         return time

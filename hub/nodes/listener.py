@@ -19,6 +19,7 @@ from node.wire import PATH
 from .limits import neighbourhood
 from .link import LARGEST_MESSAGE, Link
 from .nodes import Nodes
+from .registry import Refusal
 
 quiet = logging.getLogger("fras.nodes.http")
 quiet.setLevel(logging.CRITICAL)
@@ -28,12 +29,18 @@ STRANGERS: Final = 32
 """Connections that have yet to say who they are and are listened to; others wait for their turn."""
 STRANGERS_OF_ONE: Final = 8
 """The same from one address."""
+WAITING_OF_ONE: Final = 256
+"""Connections of one address that may wait for their turn, those that have it included: a school behind one router."""
 QUEUE: Final = 512
 """Connections of whatever kind beyond those of nodes; more are closed at once."""
 TURN_WITHIN: Final = 15.0
 TLS_WITHIN: Final = 10.0
 STOP_WITHIN: Final = 2.0
 BACKLOG: Final = 512
+
+
+class Crowded(Exception):
+    """Too many of this address wait already."""
 
 
 @dataclass(slots=True)
@@ -76,13 +83,15 @@ class Listener:
         self._strangers.discard(request.protocol)
         address = request.remote or ""
         if self._nodes.failures.too_many(address, self._nodes.clock.monotonic()):
+            self._nodes.refused[Refusal.TOO_OFTEN] += 1
             raise web.HTTPTooManyRequests
         socket = web.WebSocketResponse(max_msg_size=LARGEST_MESSAGE, compress=False, timeout=STOP_WITHIN)
         async with AsyncExitStack() as turn:
             try:
                 async with asyncio.timeout(TURN_WITHIN):
                     await turn.enter_async_context(self._turn(neighbourhood(address)))
-            except TimeoutError:
+            except (TimeoutError, Crowded):
+                self._nodes.refused[Refusal.CROWDED] += 1
                 raise web.HTTPServiceUnavailable from None
             await socket.prepare(request)
             assert request.transport is not None
@@ -92,8 +101,10 @@ class Listener:
 
     @asynccontextmanager
     async def _turn(self, address: str) -> AsyncIterator[None]:
-        """Fair among addresses: whoever holds all of its own places leaves the others theirs."""
+        """Fair among addresses: whoever holds all of its own places leaves the others theirs. Raises Crowded."""
         own = self._turns_of.setdefault(address, _Turns())
+        if own.users >= WAITING_OF_ONE:
+            raise Crowded
         own.users += 1
         try:
             async with own.places, self._turns:
@@ -117,7 +128,12 @@ async def listening(nodes: Nodes, tls: ssl.SSLContext, host: str, port: int) -> 
     """
     listener = Listener(nodes)
     runner = web.AppRunner(
-        listener.application(), access_log=None, logger=quiet, handle_signals=False, shutdown_timeout=STOP_WITHIN
+        listener.application(),
+        access_log=None,
+        logger=quiet,
+        handle_signals=False,
+        shutdown_timeout=STOP_WITHIN,
+        keepalive_timeout=STOP_WITHIN,
     )
     await runner.setup()
     try:

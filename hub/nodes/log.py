@@ -15,7 +15,7 @@ from .clocks import Clocks, Unknown
 from .limits import Pace
 from .link import LARGEST_PICTURE, End, Link
 from .numbers import Numbers, ranges
-from .registry import Refusal
+from .registry import Refusal, line_of
 
 logger = logging.getLogger("fras.nodes")
 
@@ -45,16 +45,19 @@ class Ledger(Protocol):
         """Whether the ledger has this very frame. Raises Conflict where it has another of that number."""
         ...
 
+    def refused_entry(self, node: str, reason: str) -> None:
+        """Counts an entry that was sent back."""
+        ...
+
     async def renumber(self, node: Node) -> None:
         """Gives the node another epoch from its next connection on."""
         ...
 
 
 class Log:
-    """The log of one connection. `dropped` and `refused` count pictures that never come, and entries sent back."""
+    """The log of one connection."""
 
     def __init__(self, node: Node, link: Link, ledger: Ledger, clocks: Clocks, numbers: Numbers, credits_: int) -> None:
-        self.dropped = self.refused = 0
         self._node = node
         self._link = link
         self._ledger = ledger
@@ -109,7 +112,8 @@ class Log:
     async def _settle(self, entry: Entry) -> None:
         """Returns once the entry is safe. Raises Unknown for one that is never to come again."""
         if isinstance(entry, Dropped):
-            self.dropped += entry.count
+            reason = line_of(entry.reason, 60)
+            logger.warning("node %s gave up %d pictures: %s", self._node.id, entry.count, reason)
             self._safe(entry.first, entry.last)
             return
         if isinstance(entry, Picture):
@@ -151,7 +155,7 @@ class Log:
 
     async def _refuse(self, number: int, reason: str) -> None:
         self._numbers.settle(number, number)
-        self.refused += 1
+        self._ledger.refused_entry(self._node.id, reason)
         self._free += 1
         logger.debug("node %s: entry %d refused: %s", self._node.id, number, reason)
         await self._link.send(Refused(number, reason, 1))

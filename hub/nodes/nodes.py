@@ -144,6 +144,9 @@ class Nodes:
             end = End(None, Close.STOPPING)
         except Gone:
             end = End(None)
+        except Exception as fault:
+            logger.error("a fault of FRAS itself with a node: %s; please report it", type(fault).__name__)
+            end = End(None, Close.STOPPING)
         finally:
             if end.refusal is not None:
                 self._count(end, link.address, node)
@@ -268,6 +271,9 @@ class Nodes:
         if row["bytes"] != len(frame.image):
             raise Conflict
         return True
+
+    def refused_entry(self, node: str, reason: str) -> None:
+        self._refusals[node][f"entry sent back: {reason}"] += 1
 
     async def offer(self, node: Node, credential: bytes) -> Node:
         return await self.registry.offer(node, credential)

@@ -44,6 +44,7 @@ class Refusal(StrEnum):
     VERSION = "no common version"
     SILENT = "silent"
     CROWDED = "too many at once"
+    TOO_OFTEN = "failed too often before"
 
 
 CLOSE: Final = {
@@ -97,7 +98,7 @@ class Registry:
         self._database = database
         self._clock = clock
 
-    async def version(self) -> int:
+    async def version(self) -> str:
         async with self._database.read() as connection:
             return await rows.version(connection)
 
@@ -138,7 +139,7 @@ class Registry:
         now = self._clock.now()
         digest, credential = _digest(pair.token), _digest(pair.credential)
         async with self._database.write() as connection:
-            invited = await rows.invitation(connection, digest)
+            invited = await rows.invitation(connection, digest, hold=True)
             if invited is None:
                 raise Refused(Refusal.UNKNOWN_TOKEN)
             if now >= invited.expires_at or now < invited.made_at:

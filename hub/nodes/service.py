@@ -52,7 +52,7 @@ class Service:
         self.port: int | None = None
         self.problem = ""
         self._clock = clock
-        self._version: int | None = None
+        self._version: str | None = None
         self._nodes_there = False
         self._open: tuple[NodeAccess, bytes] | None = None
         self._stack = AsyncExitStack()

@@ -105,7 +105,7 @@ class Session:
         self._pings: dict[int, tuple[int, float]] = {}
         self._pinged = 0
         self._heard_at = self._answered_at = hub.clock.monotonic()
-        self._answered = asyncio.Event()
+        self._spoke = asyncio.Event()
         self._changed = asyncio.Event()
         self._end: asyncio.Future[End] = asyncio.get_running_loop().create_future()
         self._snapshots = 0
@@ -118,6 +118,8 @@ class Session:
 
     def become(self, node: Node) -> None:
         """The administrator has changed what is known of the node."""
+        if node.state is NodeState.REVOKED:
+            self.end(End(Refusal.REVOKED))
         self.node = replace(self.node, state=node.state, confirmed_at=node.confirmed_at, revoked_at=node.revoked_at)
         self._changed.set()
 
@@ -130,12 +132,12 @@ class Session:
             self._end.set_result(end)
 
     async def alive(self) -> bool:
-        """Whether the node answers on this connection, soon."""
-        self._answered.clear()
+        """Whether anything is heard from the node on this connection, soon."""
+        self._spoke.clear()
         try:
             async with asyncio.timeout(ALIVE_WITHIN):
                 await self._ping()
-                await self._answered.wait()
+                await self._spoke.wait()
         except (TimeoutError, Gone):
             return False
         return not self.closed.is_set()
@@ -173,7 +175,7 @@ class Session:
             return End(None)
         finally:
             self.closed.set()
-            self._answered.set()
+            self._spoke.set()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -183,6 +185,7 @@ class Session:
         while True:
             message = await self._link.receive()
             self._heard_at, self.heard_at = self._hub.clock.monotonic(), self._hub.clock.now()
+            self._spoke.set()
             if message is None:
                 continue
             if not self.welcomed and not isinstance(message, Picture | Pong | Health):
@@ -210,8 +213,6 @@ class Session:
             await self._link.send(Waiting())
             await self.take_snapshot()
         while True:
-            if self.node.state is NodeState.REVOKED:
-                raise End(Refusal.REVOKED)
             if self.node.state is NodeState.CONFIRMED:
                 version, config = await self._hub.orders(self.node.camera)
                 if not self.welcomed:
@@ -258,7 +259,6 @@ class Session:
         self.told.skew = timedelta(microseconds=ahead)
         self._answered_at = self._hub.clock.monotonic()
         self.log.clock_known()
-        self._answered.set()
 
     @_take.register
     async def _(self, message: Health) -> None:

@@ -74,6 +74,14 @@ def test_nothing_comes_from_the_future(boot: int) -> None:
         clocks.at(moment, BEGAN + HOUR - AHEAD_US - 1)
 
 
+def test_nothing_comes_from_years_ago() -> None:
+    """A board whose clock was "set" to 1970, or whose monotonic clock ran for centuries."""
+    clocks = Clocks({7: BEGAN - 1000 * DAY})
+    for moment in (Moment(0, 5, 8, synchronised=True), Moment(0, 5, 7)):
+        with pytest.raises(Unknown, match="more than a year ago"):
+            clocks.at(moment, BEGAN)
+
+
 def test_many_boots_are_remembered_not_all() -> None:
     clocks = Clocks({})
     for boot in range(BOOTS + 5):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import ssl
 import struct
 from base64 import b32encode, urlsafe_b64encode
 from datetime import timedelta
@@ -74,6 +75,64 @@ async def test_a_hub_with_another_key_is_told_nothing(hub: NodeHub) -> None:
             await talk.pair(token)
     assert hub.nodes.refused.total() == before
     assert (await hub.registry.invitation(token)).node is None  # type: ignore[union-attr]
+
+
+async def test_whoever_asks_for_nothing_is_not_waited_for(hub: NodeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    board, _ = await hub.invite("idle")
+    monkeypatch.setattr("hub.nodes.listener.TLS_WITHIN", 0.2)
+    unchecked = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
+    for said in (b"", b"GET /node/v1 HTTP/1.1\r\nHost: hub\r\n", b"GET / HTTP/1.1\r\nHost: hub\r\n\r\n"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", board.port, ssl=unchecked)
+        writer.write(said)
+        async with asyncio.timeout(5):
+            await reader.read()
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_strangers_take_turns_and_are_not_too_many(hub: NodeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.nodes.listener.WAITING_OF_ONE", 1)
+    board, _ = await hub.invite("crowd")
+    async with connected(board):  # says nothing yet
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            async with connected(board):
+                pass
+    assert hub.nodes.refused[Refusal.CROWDED] == 1
+
+
+async def test_whoever_connects_and_says_nothing_is_let_go(hub: NodeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.nodes.nodes.HELLO_WITHIN", 0.1)
+    board, _ = await hub.invite("mute")
+    assert await refused(hub, board) == Close.SILENT
+
+
+async def test_a_fault_of_the_hub_ends_one_connection(
+    hub: NodeHub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with hub.talking("unlucky") as talk, hub.talking("lucky") as other:
+
+        async def fails(camera: str, event: object) -> None:
+            raise KeyError("so secret")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(hub.nodes, "deliver", fails)
+            await talk.send(talk.board.frame())
+            assert await talk.closed() == Close.STOPPING
+        await other.send(other.board.frame())
+        assert await other.acknowledged(1) == [1]
+    assert "a fault of FRAS itself with a node: KeyError" in caplog.text
+    assert "so secret" not in caplog.text
+
+
+async def test_silence_ends_a_connection(hub: NodeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.nodes.session.PING_EVERY", 0.02)
+    monkeypatch.setattr("hub.nodes.session.SILENCE", 0.3)
+    board = await hub.board("silent")
+    async with connected(board) as talk:
+        talk.mute = True
+        await talk.hello()
+        assert await talk.closed() == Close.SILENT
 
 
 async def test_only_the_address_of_the_protocol_is_there(hub: NodeHub) -> None:
@@ -419,6 +478,8 @@ async def test_what_is_no_picture_is_refused_alone(hub: NodeHub) -> None:
         assert "JPEG" in answer.reason
         assert await talk.acknowledged(1) == [2]
     assert await hub.frames("no-picture") == [(1, 2)]
+    await hub.nodes.note()
+    assert (await hub.registry.one(talk.board.node)).refusals == {"entry sent back: it is no JPEG": 1}
 
 
 async def test_a_picture_that_arrives_changed_ends_the_connection(hub: NodeHub) -> None:
