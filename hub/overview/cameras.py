@@ -54,10 +54,26 @@ async def cameras(view: View, health: Mapping[str, Health]) -> tuple[CameraRow, 
                 state if part else None,
                 watermarks.get(id),
                 facts[id],
-                _silent_for(state, _wakes(part, view), view.now, 2 * view.settings.rules.gap) if part else None,
+                _silent_for(state, _wakes(part, view), view.now, _allowed(view)) if part else None,
             )
         )
     return tuple(rows)
+
+
+def troubled(view: View, health: Mapping[str, Health]) -> tuple[str, ...]:
+    """Ids of the configured cameras that do not work, or say nothing though they should."""
+    broken = (State.RETRYING, State.NEEDS_HUMAN, State.FAILED)
+    return tuple(
+        part.id
+        for part in view.settings.cameras
+        if (state := health.get(part.id)) is not None
+        and (state.state in broken or _silent_for(state, _wakes(part, view), view.now, _allowed(view)))
+    )
+
+
+def _allowed(view: View) -> timedelta:
+    """How long a camera may say nothing."""
+    return 2 * view.settings.rules.gap
 
 
 def _wakes(camera: CameraPart, view: View) -> datetime | None:

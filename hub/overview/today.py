@@ -38,6 +38,7 @@ class Today:
     over: tuple[LectureTally, ...]
     silent: int
     next: LectureTally | None
+    any_cameras: bool
     any_people: bool
     any_timetable: bool
 
@@ -66,6 +67,7 @@ async def today(view: View) -> Today:
         over=tuple(sorted(told, key=lambda one: one.end or one.start, reverse=True)),
         silent=len(over) - len(told),
         next=None if runs or upcoming else _next(view),
+        any_cameras=bool(view.settings.cameras),
         any_people=any_people,
         any_timetable=bool(view.settings.timetable),
     )

@@ -17,6 +17,11 @@ from .server import guarded
 STATIC = Path(__file__).parent / "static"
 TYPES = {"fras.css": "text/css", "recovery.js": "text/javascript", "icon.svg": "image/svg+xml"}
 RETRY_AFTER = {"Retry-After": "5"}
+TALLY = (
+    '<svg class="tally-mark" viewBox="0 0 32 24" aria-hidden="true">'
+    '<path d="M5 3v18M12 3v18M19 3v18M26 3v18"/><path class="stroke" d="M1 19 31 5"/></svg>'
+)
+"""The sign of templates/base.html, without Jinja."""
 DETAIL = "the hub cannot run"
 
 
@@ -76,7 +81,7 @@ def _page(trouble: Trouble) -> str:
   <script type="module" src="/recovery/recovery.js"></script>
 </head>
 <body>
-<header class="top"><p class="brand"><span>FRAS</span></p></header>
+<header class="top"><p class="brand">{TALLY}<span>FRAS</span></p></header>
 <main id="content" class="sheet" data-recovery>
 <header class="head">
   <p class="margin kicker">{HTTPStatus.SERVICE_UNAVAILABLE}</p>

@@ -11,6 +11,7 @@ from hub.overview.cameras import cameras as overview_of_cameras
 from hub.web import keys
 
 from .asking import view_of
+from .groups import camera_state
 from .templates import page
 
 
@@ -21,4 +22,5 @@ async def cameras(request: web.Request) -> web.Response:
     shown = rows_of_nodes(everyone, service.nodes if service else None, request.app[keys.SETTINGS]())
     nodes = {node.camera: node for node in shown if node.state is NodeState.CONFIRMED}
     stale = await stale_calibration(view_of(request).database)
+    rows = tuple(sorted(rows, key=lambda row: camera_state(row).kind != "trouble"))  # those first
     return await page(request, "cameras.html", cameras=rows, nodes=nodes, has_nodes=service is not None, stale=stale)

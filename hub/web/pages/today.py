@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from hub.overview.cameras import troubled
 from hub.overview.today import today as overview_of_today
+from hub.web import keys
 
 from .asking import view_of
 from .templates import page
@@ -14,4 +16,6 @@ RECENT = 6
 
 
 async def today(request: web.Request) -> web.Response:
-    return await page(request, "today.html", today=await overview_of_today(view_of(request)), recent=RECENT)
+    view = view_of(request)
+    dead = troubled(view, request.app[keys.HEALTH]())
+    return await page(request, "today.html", today=await overview_of_today(view), recent=RECENT, dead=dead)

@@ -27,6 +27,7 @@ async def test_an_empty_hub_has_something_to_say_on_every_page(browser: Browser,
 
 
 async def test_an_empty_hub_says_what_comes_first(browser: Browser) -> None:
+    assert "Before the first register There is a camera. Register people" in (await browser.open("/")).main
     assert "fras enroll DIR --consent granted" in (await browser.open("/")).main
     assert "Nobody is registered yet." in (await browser.open("/people")).main
     assert "No pictures yet." in (await browser.open("/images")).main

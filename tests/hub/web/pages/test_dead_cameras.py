@@ -1,0 +1,35 @@
+"""A camera that is dead is seen at once, wherever somebody looks first."""
+
+from __future__ import annotations
+
+from hub.runtime.health import Health, State
+from tests.support.pages import Browser
+from tests.support.panel import Panel, at
+
+SINCE = at("08:00")
+
+
+async def test_todays_page_names_the_cameras_that_do_not_work(panel: Panel, browser: Browser) -> None:
+    panel.health |= {
+        "door-101": Health(State.RUNNING, SINCE, last_event_at=at("09:29:30")),
+        "back-101": Health(State.RUNNING, SINCE, last_event_at=at("09:29:30")),
+        "door-102": Health(State.STARTING, SINCE),
+    }
+    assert "not work" not in (await browser.open("/")).main
+    panel.health["door-102"] = Health(State.NEEDS_HUMAN, SINCE, "the folder incoming is not there", "make it")
+    assert "1 camera does not work: door-102" in (await browser.open("/")).main
+    panel.health["back-101"] = Health(State.RUNNING, SINCE, last_event_at=at("09:20"))
+    page = await browser.open("/")
+    assert "2 cameras do not work: back-101, door-102" in page.main, "silence counts, too"
+    assert "/cameras" in page.links
+
+
+async def test_cameras_that_do_not_work_stand_first(panel: Panel, browser: Browser) -> None:
+    panel.health |= {
+        "door-101": Health(State.RUNNING, SINCE, last_event_at=at("09:29:30")),
+        "back-101": Health(State.RETRYING, SINCE, "the folder incoming cannot be read"),
+        "door-102": Health(State.RUNNING, SINCE, last_event_at=at("09:29:30")),
+    }
+    page = await browser.open("/cameras")
+    order = [page.main.index(f"{camera} room") for camera in ("back-101", "door-101", "door-102")]
+    assert order == sorted(order)
