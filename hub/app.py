@@ -18,7 +18,7 @@ from hub import restoring
 from hub.backup import Backup
 from hub.calibrating import Stale, stale_calibration
 from hub.crops import Crops
-from hub.db import objections
+from hub.db import objections, remote
 from hub.db import school as school_name
 from hub.db.engine import Database, open_database
 from hub.db.errors import DatabaseError
@@ -31,10 +31,19 @@ from hub.nodes.entrances import Entrances
 from hub.nodes.registry import Registry
 from hub.people import Erasure
 from hub.pipeline.judge import Judge
-from hub.plugin import Clock, Embedder, ModelState, Storage, SystemClock
+from hub.plugin import Clock, Embedder, Identifier, ModelState, PluginError, Storage, SystemClock
 from hub.policies import enrolment_policy, policy_for
-from hub.recognisers import Recogniser, Recognisers, embedders_of, judge_of, open_recognisers, spare_finder
+from hub.recognisers import (
+    Recogniser,
+    Recognisers,
+    embedders_of,
+    judge_of,
+    open_recognisers,
+    remote_galleries_of,
+    spare_finder,
+)
 from hub.registers import Registers
+from hub.remote_galleries import RemoteGallery
 from hub.restoring import Restored, Since, refuse_half_restored
 from hub.runtime.catalog import Catalog, Kind
 from hub.runtime.context import Surroundings
@@ -159,7 +168,8 @@ async def stale_thresholds(paths: Paths, settings: Settings) -> Stale | None:
 async def open_recogniser(school: School, part: RecognizerPart) -> AsyncIterator[Recogniser]:
     """One of those configured. Raises PluginError when it cannot be opened now."""
     spec = school.catalog.spec("recognizer", part.platform)
-    async with school.supervisor.open_recognizer(_id_of("recognizer", part), spec, part.options, patience=0) as opened:
+    name = recogniser_instance(part.id)
+    async with school.supervisor.open_recognizer(name, spec, part.options, patience=0) as opened:
         yield opened
 
 
@@ -209,8 +219,10 @@ async def open_judge(school: School) -> AsyncIterator[Judge]:
 @asynccontextmanager
 async def open_enrolment(school: School) -> AsyncIterator[Enrolments]:
     """What `fras enroll` needs beside the school."""
-    async with open_embedders(school) as embedders, open_storage(school) as storage:
-        yield await enrolments_of(school, embedders, storage)
+    async with open_all_recognisers(school) as recognisers, open_storage(school) as storage:
+        made = await enrolments_of(school, embedders_of(recognisers.now), storage)
+        settings, database, clock = school.settings, school.database, school.clock
+        yield Enrolments(made.each, remote_galleries_of(recognisers.now, settings, database, storage, clock))
 
 
 async def enrolments_of(school: School, embedders: Mapping[str, Embedder], storage: Storage) -> Enrolments:
@@ -220,6 +232,36 @@ async def enrolments_of(school: School, embedders: Mapping[str, Embedder], stora
         policy = await policy_for(school.database, embedder.model, school.settings.policy)
         made[name] = Enrolment(school.database, embedder, storage, enrolment_policy(policy), school.clock)
     return Enrolments(made)
+
+
+@asynccontextmanager
+async def open_remote_galleries(school: School) -> AsyncIterator[dict[str, RemoteGallery]]:
+    """What the services among the recognisers hold, by id. Raises PluginError and Failure."""
+    async with open_all_recognisers(school) as recognisers, open_storage(school) as storage:
+        yield remote_galleries_of(recognisers.now, school.settings, school.database, storage, school.clock)
+
+
+async def forget_elsewhere(school: School, person: str) -> dict[str, str]:
+    """Deletes somebody, whose consent does not stand, at every service that was sent something: by its id why it is
+    not done yet, or nothing. What is not done a running hub tries until it is."""
+    async with school.database.read() as connection:
+        holders = await remote.holders(connection, person)
+    parts = {part.id: part for part in school.settings.recognizer.parts}
+    said = {}
+    for name in holders:
+        if name not in parts:
+            said[name] = "it is not in hub.yaml any more; delete the person there yourself"
+            continue
+        try:
+            async with open_recogniser(school, parts[name]) as service:
+                if isinstance(service, Identifier):
+                    await service.forget(person)
+                    async with school.database.write() as connection:
+                        await remote.forget(connection, name, [person])
+            said[name] = ""
+        except PluginError as error:
+            said[name] = str(error)
+    return said
 
 
 @asynccontextmanager
@@ -275,6 +317,11 @@ async def restore(paths: Paths, file: Path, *, force: bool = False, report: Repo
                     objected, erased = await restoring.heed(brought_back, erasure, objecting)
             aside = restoring.exchange(paths.data, new, staged, database, clock.now())
     return Restored(manifest, pictures, frames, aside, tuple(kept), Since(objected, erased, told))
+
+
+def recogniser_instance(name: str) -> str:
+    """The supervisor's name for the recogniser with this id."""
+    return f"recognizer {name}"
 
 
 def _id_of(kind: Kind, part: Part) -> str:

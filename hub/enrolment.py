@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -22,18 +21,18 @@ from hub.db.engine import Database
 from hub.db.enrolments import EnrolmentImage, State
 from hub.pipeline.apart import apart
 from hub.plugin import Clock, Embedder, Embedding, Face, Picture, PluginError, Storage
-from hub.plugin.media import MOST_BYTES, Unreadable, crop_jpeg, decode
+from hub.plugin.media import crop_jpeg
+from hub.portrait_reading import Read, Reader, from_storage, read_files
 from hub.portraits import Pupil
 from hub.recognition.enrolment import Refusal, Verdict, judge, portrayed
 from hub.recognition.gallery import NumpyGallery
 from hub.recognition.policy import Policy
 from hub.recognition.templates import Template, template
+from hub.remote_galleries import RemoteGallery
 
 K = TypeVar("K")
 T = TypeVar("T")
 
-LONGEST = 1600
-"""Pixels on the longer side that a portrait needs: a phone's JPEG is decoded at a half, in a quarter of the memory."""
 BATCH = 8
 """Portraits decoded and analysed together."""
 AHEAD = 2
@@ -66,16 +65,6 @@ class PersonResult:
     person: str
     images: int
     by: str = ""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Read:
-    """A portrait on its way: `content` is the picture, or why there is none, or None when it serves already."""
-
-    pupil: Pupil
-    path: Path
-    sha256: str
-    content: Picture | str | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +106,21 @@ class Enrolment:
         self._policy = policy
         self._clock = clock
 
-    async def enrol(self, pupils: Sequence[Pupil]) -> AsyncIterator[ImageResult | PersonResult]:
+    @property
+    def model_id(self) -> str:
+        return self._embedder.model.id
+
+    async def enrol_kept(self, kept: Mapping[str, Mapping[str, str]]) -> AsyncIterator[ImageResult | PersonResult]:
+        """As `enrol`, with the pictures that storage keeps of earlier portraits: their keys by person and by the
+        SHA-256 of the portrait, which stays the portrait's identity."""
+
+        pupils = [Pupil(person, None, None, tuple(map(Path, sorted(keys)))) for person, keys in sorted(kept.items())]
+        async for result in self.enrol(pupils, from_storage(self._storage, kept)):
+            yield result
+
+    async def enrol(
+        self, pupils: Sequence[Pupil], reader: Reader = read_files
+    ) -> AsyncIterator[ImageResult | PersonResult]:
         """Enrols `pupils`; each portrait's result comes once its person is done.
 
         In the end everybody is compared with everybody, so that the order of people makes no difference. What that
@@ -130,7 +133,7 @@ class Enrolment:
             if not pupil.portraits:
                 for result in await self._settle(pupil.id, [], run):
                     yield result
-        async for batch in self._read_ahead(pupils, dict(run.owners)):
+        async for batch in self._read_ahead(pupils, dict(run.owners), reader):
             for read, seen in zip(batch, await self._look(batch, run), strict=True):
                 person = read.pupil.id
                 looked[person].append(seen)
@@ -160,13 +163,15 @@ class Enrolment:
         rows = [row for row, person in enumerate(ids) if (person in drawn) is of_demo]
         return [ids[row] for row in rows], matrix[rows]
 
-    async def _read_ahead(self, pupils: Sequence[Pupil], owners: Mapping[str, str]) -> AsyncIterator[list[_Read]]:
+    async def _read_ahead(
+        self, pupils: Sequence[Pupil], owners: Mapping[str, str], reader: Reader
+    ) -> AsyncIterator[list[Read]]:
         """Portraits in batches, the next ones decoded in a thread meanwhile."""
         batches = _batches((pupil, path) for pupil in pupils for path in pupil.portraits)
-        coming: list[asyncio.Task[list[_Read]]] = []
+        coming: list[asyncio.Future[list[Read]]] = []
         try:
             for batch in batches:
-                coming.append(asyncio.create_task(asyncio.to_thread(_read_all, batch, owners)))
+                coming.append(asyncio.ensure_future(reader(batch, owners)))
                 if len(coming) > AHEAD:
                     yield await coming.pop(0)
             while coming:
@@ -174,7 +179,7 @@ class Enrolment:
         finally:
             await asyncio.gather(*coming, return_exceptions=True)
 
-    async def _look(self, batch: Sequence[_Read], run: _Run) -> list[_Looked]:
+    async def _look(self, batch: Sequence[Read], run: _Run) -> list[_Looked]:
         """What is seen in each portrait; of the pictures themselves only the faces' surroundings are kept."""
         pictures = [read.content for read in batch if isinstance(read.content, Picture)]
         sights = iter(await apart(partial(self._embedder.analyse, mirror=True), pictures))
@@ -203,7 +208,7 @@ class Enrolment:
                     looked.append(_Looked(read.path, read.sha256, face=face, jpeg=jpeg))
         return looked
 
-    def _known(self, read: _Read, run: _Run) -> _Looked:
+    def _known(self, read: Read, run: _Run) -> _Looked:
         run.paths.setdefault((read.pupil.id, read.sha256), read.path)
         return _Looked(read.path, read.sha256, new=False)
 
@@ -348,10 +353,11 @@ class Enrolment:
 
 
 class Enrolments:
-    """Enrolment for every embedder in use, by the id of the recogniser."""
+    """Enrolment for every recogniser in use, by its id: embedders, and the `galleries` that services keep."""
 
-    def __init__(self, each: Mapping[str, Enrolment]) -> None:
+    def __init__(self, each: Mapping[str, Enrolment], galleries: Mapping[str, RemoteGallery] | None = None) -> None:
         self.each = each
+        self.galleries = galleries or {}
 
     async def enrol(self, pupils: Sequence[Pupil]) -> AsyncIterator[ImageResult | PersonResult]:
         """As `Enrolment.enrol`, for one recogniser after the other."""
@@ -369,23 +375,3 @@ def _batches(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch
-
-
-def _read_all(portraits: Sequence[tuple[Pupil, Path]], owners: Mapping[str, str]) -> list[_Read]:
-    return [_read(pupil, path, owners) for pupil, path in portraits]
-
-
-def _read(pupil: Pupil, path: Path, owners: Mapping[str, str]) -> _Read:
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            return _Read(pupil, path, "", f"larger than {MOST_BYTES // 10**6} MB; save it smaller")
-        data = path.read_bytes()
-    except OSError as error:
-        return _Read(pupil, path, "", f"it cannot be read: {error.strerror}")
-    sha256 = hashlib.sha256(data).hexdigest()
-    if owners.get(sha256) == pupil.id:
-        return _Read(pupil, path, sha256, None)
-    try:
-        return _Read(pupil, path, sha256, decode(data, longest=LONGEST))
-    except Unreadable as problem:
-        return _Read(pupil, path, sha256, str(problem))

@@ -26,6 +26,15 @@ class DataFolderInUse(Failure):
         self.pid = pid
 
 
+def in_use(folder: Path) -> bool:
+    """Whether a hub runs on the data folder now. Raises Failure for an unusable folder."""
+    try:
+        with lock_data_folder(folder):
+            return False
+    except DataFolderInUse:
+        return True
+
+
 @contextmanager
 def lock_data_folder(folder: Path) -> Iterator[None]:
     """Holds the data folder, making it if need be; the kernel lets go even if the process is killed.

@@ -16,9 +16,10 @@ from hub.pipeline.galleries import GalleryKeeper
 from hub.pipeline.judge import Judge
 from hub.pipeline.members import EmbedderMember, IdentifierMember, Member
 from hub.pipeline.verdicts import Chain, Ensemble, Rule
-from hub.plugin import Clock, Embedder, Identifier
+from hub.plugin import Clock, Embedder, Identifier, Storage
 from hub.policies import policy_for
 from hub.reloading import Slot
+from hub.remote_galleries import RemoteGallery
 from hub.settings import Chained, Platforms, RecognizerPart, Settings
 
 Recogniser: TypeAlias = Embedder | Identifier
@@ -152,6 +153,19 @@ async def judge_of(
             rules[combination.id] = Ensemble(asked, combination.agree)
     default = settings.recognizer.default
     return Judge({default: rules.pop(default)} | rules, list(embedders.values()), routes_of(settings))
+
+
+def remote_galleries_of(
+    recognisers: Mapping[str, Recogniser], settings: Settings, database: Database, storage: Storage, clock: Clock
+) -> dict[str, RemoteGallery]:
+    """Those that the services among them keep, by id. Raises Failure for a finder that is a service."""
+    galleries = {}
+    for name, finder in finders_of(recognisers, settings).items():
+        service = recognisers[name]
+        assert isinstance(service, Identifier)
+        model = recognisers[finder].model.id
+        galleries[name] = RemoteGallery(name, service, model, database, storage, clock)
+    return galleries
 
 
 def routes_of(settings: Settings) -> dict[str, str]:

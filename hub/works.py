@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hub import demo
-from hub.app import Report, School, name_school, open_recogniser, open_storage
+from hub.app import Report, School, enrolments_of, name_school, open_recogniser, open_storage, recogniser_instance
 from hub.crops import Crops
 from hub.db.nodes import Node
 from hub.failure import Failure
 from hub.inbox import Inbox, Pending, open_inbox
+from hub.keeping import Keeping
+from hub.moving import keep_moving
 from hub.nodes.cameras import with_nodes
 from hub.nodes.registry import Registry
 from hub.people import Erasure
@@ -23,9 +25,10 @@ from hub.pipeline.judge import Judge
 from hub.pipeline.pipeline import Pipeline
 from hub.plugin import Invented, Storage
 from hub.policies import policy_for
-from hub.recognisers import Recognisers, judge_of, routes_of, spare_finder
+from hub.recognisers import Recognisers, embedders_of, judge_of, remote_galleries_of, routes_of, spare_finder
 from hub.registers import Projector
 from hub.reloading import Changes, Slot, StorageInUse, changes
+from hub.remote_galleries import keep_in_step
 from hub.retention import Retention
 from hub.running import Hub, running
 from hub.runtime.catalog import Catalog
@@ -77,6 +80,7 @@ class Works:
         self._served = served
         self._report = report
         self._turn = asyncio.Lock()
+        self._keeping = Keeping()
 
     @property
     def whole(self) -> bool:
@@ -95,9 +99,13 @@ class Works:
             settings = with_nodes(configured, everyone, catalog)
             asked = changes(self._school.settings, settings)
             if not asked.anew:
-                await self._exchange(asked, replace(self._school, settings=settings, catalog=catalog))
-                self._school.configured = configured
-                await self._put_into_force(asked, settings, catalog)
+                try:
+                    await self._exchange(asked, replace(self._school, settings=settings, catalog=catalog))
+                    self._school.configured = configured
+                    await self._put_into_force(asked, settings, catalog)
+                finally:
+                    if not self._keeping.at_work and self.whole:
+                        await self.keep()
             return asked
 
     async def follow(self, everyone: Iterable[Node]) -> None:
@@ -114,6 +122,7 @@ class Works:
         async with AsyncExitStack() as pause, AsyncExitStack() as undo:
             rerouted = routes_of(then.settings) != routes_of(self._school.settings)
             if rerouted or asked.sections & {"recognizer", "storage", "policy"}:
+                await self._keeping.stop()
                 await pause.enter_async_context(self._pipeline.paused())
             if self._sites and "http" in asked.sections:
                 await self._exchange_slot(
@@ -159,6 +168,21 @@ class Works:
             self.start_camera(camera)
         if self.nodes:
             self.nodes.nodes.look_again()
+
+    async def keep(self) -> None:
+        """Begins what goes on in the background for the recognisers there are now. Raises DatabaseError and Failure."""
+        school, now, storage = self._school, self._recognisers.now, StorageInUse(self._storages)
+        jobs: dict[str, Coroutine[None, None, None]] = {}
+        for name, enrolment in (await enrolments_of(school, embedders_of(now), storage)).each.items():
+            note = partial(school.supervisor.note, recogniser_instance(name))
+            jobs[f"moving to {name}"] = keep_moving(name, enrolment, school.database, school.clock, note)
+        galleries = remote_galleries_of(now, school.settings, school.database, storage, school.clock)
+        for name, gallery in galleries.items():
+            jobs[f"keeping {name} in step"] = keep_in_step(gallery, school.clock)
+        self._keeping.start(jobs)
+
+    async def keep_no_more(self) -> None:
+        await self._keeping.stop()
 
     async def answer(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
         """What commands beside the running hub ask of it. Raises Failure."""
@@ -227,6 +251,8 @@ async def open_works(school: School, served: Report | None = None, report: Repor
         )
         for camera in school.settings.cameras:
             works.start_camera(camera)
+        stack.push_async_callback(works.keep_no_more)
+        await works.keep()
         if nodes:
             await stack.enter_async_context(nodes.serving(works.follow))
         yield works

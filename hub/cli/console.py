@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import traceback
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -178,3 +178,11 @@ def _keep_details(where: Paths) -> str:
     except OSError:
         return "details could not be written"
     return f"details: {report}"
+
+
+def elsewhere(said: Mapping[str, str]) -> list[str]:
+    """What became of somebody's deletion at each service, by the recogniser's id: why it is not done, or nothing."""
+    return [
+        f"recognizer {name}: {f'still to be deleted there: {reason}' if reason else 'deleted there, too'}"
+        for name, reason in said.items()
+    ]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hub.app import Paths, open_erasure, open_school
+from hub.app import Paths, forget_elsewhere, open_erasure, open_remote_galleries, open_school
 from hub.cli import console
 from hub.failure import Failure
 from hub.people import Known, Roll
@@ -84,6 +84,17 @@ def remove(
     """Deletes a person with templates, portraits, crops, sightings and marks."""
     where = console.paths(config, data)
     console.run(_remove(where, person), where)
+
+
+@app.command("reconcile")
+def reconcile(
+    json_lines: console.JsonOption = False,
+    config: console.ConfigOption = console.CONFIG,
+    data: console.DataOption = None,
+) -> None:
+    """Compares what services such as Azure Face hold with consent, and repairs it; a running hub does so every hour."""
+    where = console.paths(config, data)
+    console.run(_reconcile(where, json_lines), where)
 
 
 async def _list(where: Paths, json_lines: bool) -> int:
@@ -168,11 +179,45 @@ async def _consent(where: Paths, person: str, state: Consent, signer: str, notic
             async with open_erasure(school) as erasure:
                 pictures = await erasure.pictures(person)
             console.say(f"templates are deleted, and {pictures} pictures with them")
+            for line in console.elsewhere(await forget_elsewhere(school, person)):
+                console.say(line)
     return 0
 
 
 async def _remove(where: Paths, person: str) -> int:
-    async with open_school(where, report=console.say) as school, open_erasure(school) as erasure:
-        pictures = await erasure.person(person)
-    console.say(f"removed {console.printable(person)}, and {pictures} pictures with them")
+    async with open_school(where, report=console.say) as school:
+        async with open_erasure(school) as erasure:
+            pictures = await erasure.person(person)
+        console.say(f"removed {console.printable(person)}, and {pictures} pictures with them")
+        for line in console.elsewhere(await forget_elsewhere(school, person)):
+            console.say(line)
+    return 0
+
+
+async def _reconcile(where: Paths, json_lines: bool) -> int:
+    async with open_school(where, report=console.say) as school, open_remote_galleries(school) as galleries:
+        if not galleries:
+            console.say("no recogniser of hub.yaml keeps a gallery of its own")
+        for name, gallery in galleries.items():
+            drift = await gallery.reconcile()
+            settled = await gallery.settle()
+            forgotten = sorted({*drift.forgotten, *settled.forgotten})
+            if json_lines:
+                refused = [
+                    {"person": person, "sha256": sha256, "reason": reason}
+                    for (person, sha256), reason in settled.refused.items()
+                ]
+                line = {"forgotten": forgotten, "missing": list(drift.missing), "sent": settled.sent}
+                console.emit({"recognizer": name, **line, "refused": refused})
+                continue
+            console.say(
+                f"recognizer {name}: {len(forgotten)} people without standing consent deleted there, "
+                f"{len(drift.missing)} missing there; {settled.sent} portraits sent, {len(settled.refused)} refused"
+            )
+            for person in forgotten:
+                console.say(f"  {console.printable(person)}: deleted there")
+            for person in drift.missing:
+                console.say(f"  {console.printable(person)}: was missing there")
+            for (person, sha256), reason in settled.refused.items():
+                console.say(f"  {console.printable(person)}, picture {sha256[:12]}: {console.printable(reason)}")
     return 0

@@ -129,6 +129,11 @@ class Supervisor:
         finally:
             await self.stop(instance_id)
 
+    def note(self, instance_id: str, message: str) -> None:
+        """Shows in a plugin's health what the hub is doing with it; empty: nothing any more."""
+        if instance := self._instances.get(instance_id):
+            instance.health.progress(message)
+
     async def stop(self, *instance_ids: str) -> None:
         """Stops these plugins, all at once, and forgets them; fine for one that is not there."""
         instances = [self._instances.pop(name) for name in instance_ids if name in self._instances]

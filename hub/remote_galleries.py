@@ -1,0 +1,181 @@
+"""Galleries that services keep, held in step with consent and with the portraits that were accepted here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from hub.db import consent, enrolments, gallery, recognisable, remote
+from hub.db.engine import Database
+from hub.failure import Failure
+from hub.plugin import Clock, Identifier, NotFound, Picture, PluginError, Storage
+from hub.plugin.media import Unreadable, decode
+from hub.reconciling import Drift, reconcile
+from hub.runtime.backoff import BackOff
+
+logger = logging.getLogger("fras.remote")
+
+LOOK = 0.5
+"""Seconds between two looks at whether people, consent or templates have changed."""
+ROUND = 3600.0
+"""Seconds after which the service is asked whom it holds, without any change."""
+TOGETHER = 5
+"""Portraits of a person sent in one call."""
+FIRST_RETRY, LONGEST_RETRY = 5.0, 300.0
+"""Seconds between tries while the service is away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What one round did: people `forgotten` there, portraits `sent`, and why those `refused` do not serve, by
+    person and SHA-256."""
+
+    forgotten: tuple[str, ...] = ()
+    sent: int = 0
+    refused: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+
+class RemoteGallery:
+    """What the service of one identifier holds of this school's people.
+
+    People whose consent stands are enrolled there with the portraits that `finder`, the model that finds faces for it,
+    accepted here; everybody else is deleted there.
+    """
+
+    def __init__(
+        self, name: str, identifier: Identifier, finder: str, database: Database, storage: Storage, clock: Clock
+    ) -> None:
+        self.name = name
+        self._identifier = identifier
+        self._finder = finder
+        self._database = database
+        self._storage = storage
+        self._clock = clock
+
+    async def version(self) -> int:
+        """Another whenever `settle` may have something to do."""
+        async with self._database.read() as connection:
+            return await gallery.version(connection)
+
+    async def settle(self) -> Settled:
+        """Forgets and enrols what the database says is to be, asking the service nothing else.
+
+        Broken off, it can be repeated: nothing is sent twice. Raises PluginError and DatabaseError.
+        """
+        async with self._database.read() as connection:
+            sent = await remote.sent(connection, self.name)
+            kept = await enrolments.kept(connection, self._finder)
+            granted = await consent.granted(connection, {*sent, *kept}, self._clock.now())
+            allowed = granted - await consent.invented(connection)
+        forgotten = sorted(sent.keys() - allowed)
+        for person in forgotten:
+            await self.forget(person)
+        count = 0
+        refused: dict[tuple[str, str], str] = {}
+        for person in sorted(kept.keys() & allowed):
+            new = {sha256: key for sha256, key in kept[person].items() if sha256 not in sent.get(person, {})}
+            answers = await self._send(person, new)
+            count += len(answers)
+            refused |= {(person, sha256): said for sha256, said in answers.items() if said}
+        return Settled(tuple(forgotten), count, refused)
+
+    async def forget(self, person: str) -> None:
+        """Deletes the person there, and notes that it is done. Raises PluginError; then it is still to be done."""
+        await self._identifier.forget(person)
+        await self._gone([person])
+
+    async def reconcile(self) -> Drift:
+        """Asks the service whom it holds and deletes whoever may not be there; whoever is missing is to be sent again.
+
+        Raises PluginError and DatabaseError.
+        """
+        async with self._database.read() as connection:
+            sent = await remote.sent(connection, self.name)
+        expected = [person for person, answers in sent.items() if not all(answers.values())]
+        drift = await reconcile(self._database, self._identifier, expected, self._clock)
+        await self._gone([*drift.forgotten, *drift.missing])
+        return drift
+
+    async def _gone(self, persons: Sequence[str]) -> None:
+        if persons:
+            async with self._database.write() as connection:
+                await remote.forget(connection, self.name, persons)
+                for person in persons:
+                    await recognisable.ends(connection, person, self._identifier.model.id, self._clock.now())
+
+    async def _send(self, person: str, keys: Mapping[str, str]) -> dict[str, str]:
+        answers: dict[str, str] = {}
+        waiting = iter(keys.items())
+        while part := list(islice(waiting, TOGETHER)):
+            said = {sha256: await self._picture(key) for sha256, key in part}
+            crops = {sha256: one for sha256, one in said.items() if isinstance(one, Picture)}
+            if crops and not await self._granted(person):
+                return answers
+            if crops:
+                told = await self._identifier.enrol(person, list(crops.values()))
+                said |= zip(crops, told, strict=True)
+            done = {sha256: one for sha256, one in said.items() if isinstance(one, str)}
+            await self._note(person, done)
+            answers |= done
+        return answers
+
+    async def _note(self, person: str, answers: Mapping[str, str]) -> None:
+        """Noted even where consent has ceased meanwhile: so that it is deleted there."""
+        now = self._clock.now()
+        async with self._database.write() as connection:
+            await remote.record(connection, self.name, person, answers, now)
+            if not all(answers.values()) and await consent.granted(connection, [person], now):
+                await recognisable.begins(connection, person, self._identifier.model.id, now)
+
+    async def _granted(self, person: str) -> bool:
+        async with self._database.read() as connection:
+            return bool(await consent.granted(connection, [person], self._clock.now()))
+
+    async def _picture(self, key: str) -> Picture | str:
+        """A portrait out of storage, or why it cannot be sent."""
+        try:
+            return await asyncio.to_thread(decode, await self._storage.get(key))
+        except (NotFound, Unreadable):
+            return "the kept picture is not there any more"
+
+
+async def keep_in_step(remote_gallery: RemoteGallery, clock: Clock) -> None:
+    """Works until cancelled: follows every change within a second, and looks every hour what is there.
+
+    What fails is tried again until the service has confirmed it, in this run of the hub or a later one.
+    """
+    seen, due = -1, clock.monotonic()
+    back_off = BackOff(FIRST_RETRY, LONGEST_RETRY)
+    failing = False
+    while True:
+        pause = LOOK
+        try:
+            version = await remote_gallery.version()
+            whole = clock.monotonic() >= due
+            if whole or version != seen:
+                drift = await remote_gallery.reconcile() if whole else Drift()
+                settled = await remote_gallery.settle()
+                _tell(remote_gallery.name, drift, settled)
+                seen, due = version, clock.monotonic() + ROUND if whole else due
+                if failing:
+                    logger.info("recognizer %s is in step with consent again", remote_gallery.name)
+                failing = False
+                back_off.reset()
+        except (PluginError, Failure) as error:
+            level = logging.DEBUG if failing else logging.WARNING
+            logger.log(level, "recognizer %s is not in step with consent, trying again: %s", remote_gallery.name, error)
+            failing, pause = True, back_off.next()
+        await clock.sleep(pause)
+
+
+def _tell(name: str, drift: Drift, settled: Settled) -> None:
+    told = logger.info
+    if forgotten := len(drift.forgotten) + len(settled.forgotten):
+        told("recognizer %s: %d people without standing consent deleted there", name, forgotten)
+    if drift.missing:
+        told("recognizer %s: %d people were missing there and are enrolled again", name, len(drift.missing))
+    if settled.sent:
+        told("recognizer %s: %d portraits sent, %d of them refused", name, settled.sent, len(settled.refused))
