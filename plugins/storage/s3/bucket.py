@@ -99,8 +99,8 @@ class Bucket:
 
     def get(self, key: str) -> bytes:
         found = self._client.get_object(**self._named(key))
-        self._expect(found, "ETag")
         with found["Body"] as body:
+            self._expect(found, "ETag")
             return body.read()
 
     def keys(self, prefix: str) -> Iterator[list[str]]:

@@ -56,14 +56,8 @@ class Line:
                 with wire.in_use():
                     return function()
             except Exception as error:
-                if wire.is_cut:  # whatever that made of the answer
-                    raise Away(f"{self._options.where} does not answer in time") from None
-                if isinstance(error, PluginError | Busy):
-                    raise
-                if isinstance(error, OSError) and not isinstance(error, BotoCoreError):  # of this machine's disk
-                    raise
-                self._context.logger.debug("a call failed", exc_info=error)
-                raise meaning(error, self._options) from None
+                told = self._told(error, wire)
+            raise told  # out here it has no context, which would keep connections open and pictures in memory
 
         late = asyncio.get_running_loop().call_later(LONGEST_CALL + more, wire.cut)
         try:
@@ -81,6 +75,16 @@ class Line:
             late.cancel()
         self._works()
         return result
+
+    def _told(self, error: Exception, wire: Wire) -> Exception:
+        if wire.is_cut:  # whatever that made of the answer
+            return Away(f"{self._options.where} does not answer in time")
+        if isinstance(error, PluginError):
+            return _like(error)
+        if isinstance(error, Busy) or (isinstance(error, OSError) and not isinstance(error, BotoCoreError)):
+            return error  # such an OSError is of this machine's disk
+        self._context.logger.debug("a call failed", exc_info=error)
+        return meaning(error, self._options)
 
     def _works(self) -> None:
         if self.trouble is not None:

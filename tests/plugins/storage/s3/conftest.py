@@ -94,5 +94,5 @@ def impatient(eager: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """And that gives an answer half a second."""
     from plugins.storage.s3 import bucket, line
 
-    monkeypatch.setattr(bucket, "READ", 0.4)
-    monkeypatch.setattr(line, "LONGEST_CALL", 0.8)
+    monkeypatch.setattr(bucket, "READ", 0.3)
+    monkeypatch.setattr(line, "LONGEST_CALL", 0.5)

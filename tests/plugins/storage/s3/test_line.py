@@ -34,7 +34,7 @@ async def test_botocore_still_has_the_door_through_which_connections_are_cut(
     async with fault_proxy(rclone_server.endpoint) as proxy:
         await proxy.set(drip)
         async with opened(Server(proxy.endpoint).config(bucket)) as storage:
-            for _ in range(6):  # more than there are threads: nothing but the cut gives them back
+            for _ in range(5):  # more than there are threads: nothing but the cut gives them back
                 with pytest.raises(NotReady, match="does not answer in time"):
                     await storage.get("a")
                 await asyncio.sleep(0.1)
