@@ -137,12 +137,14 @@ def stage_objections(folder: Path, new: Path, data: Path) -> bool:
 
 
 async def heed(database: Database, erasure: Erasure, file: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Has a database that was brought back know what is kept in `file`, and says who objected and who was erased, by
-    id, without its knowing.
+    """Has a database that was brought back know what is kept in `file`; says by id who objected and who was erased
+    without its knowing.
 
     An id that was entered anew after its erasure is somebody's whom that does not concern.
     """
-    kept = objections.read(file)
+    kept = await asyncio.to_thread(objections.read, file)
+    if not kept:
+        return (), ()
     async with database.read() as connection:
         entered = await people.entered(connection)
         said = await consent.by_person(connection)
@@ -162,6 +164,8 @@ async def heed(database: Database, erasure: Erasure, file: Path) -> tuple[tuple[
         and entry.person in entered.keys() - set(erased)
         and (entry.person, entry.signer, entry.state, entry.at) not in known
     ]
+    if not unknown:
+        return (), tuple(erased)
     async with database.write() as connection:
         for entry in unknown:
             await consent.append(
@@ -183,6 +187,8 @@ def exchange(data: Path, new: Path, staged: Path, database: Path, now: datetime)
     Raises OSError.
     """
     stamp = f"{now:%Y%m%dT%H%M%S}"
+    if (data / f"{ASIDE}{stamp}").exists():  # two in one second
+        stamp = f"{now:%Y%m%dT%H%M%S.%f}"
     aside = data / f"{ASIDE}{stamp}"
     moves = [(entry, aside / entry.name) for entry in _entries(data)]
     coming = [(entry, data / entry.name) for entry in new.iterdir()]

@@ -9,9 +9,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hub import demo
+from hub import demo, restoring
 from hub.app import Report, School, enrolments_of, name_school, open_recogniser, open_storage, recogniser_instance
 from hub.crops import Crops
+from hub.db import objections
 from hub.db.nodes import Node
 from hub.failure import Failure
 from hub.inbox import Inbox, Pending, open_inbox
@@ -223,6 +224,7 @@ async def open_works(school: School, served: Report | None = None, report: Repor
         drawn = partial(_drawn, school)
         pipeline = Pipeline(inbox, backlog, judge, crops, threads, clock, projector.concluded, drawn)
         erasure = Erasure(school.database, storage, crops, clock)
+        await _heed(school, erasure, report)
         retention = Retention(school.database, school.registers, crops, clock, school.settings.keep.facts)
         sweeper = Sweeper(school.database, projector, crops, erasure, retention, clock)
         hub = Hub(school.database, inbox, backlog, pipeline, projector, sweeper, clock)
@@ -320,6 +322,16 @@ async def _invite(school: School, judge: Judge, storage: Storage, report: Report
     policy = await policy_for(school.database, embedder.model, school.settings.policy)
     await demo.seed(school.database, embedder, storage, policy, school.clock, casts.values(), report)
     judge.invented = await demo.scope(school.database, embedder, policy, school.clock)
+
+
+async def _heed(school: School, erasure: Erasure, report: Report) -> None:
+    """A database that somebody has put back by hand knows no fewer objections than the file beside it."""
+    objected, erased = await restoring.heed(school.database, erasure, school.paths.data / objections.NAME)
+    if objected or erased:
+        report(
+            f"the database did not know of {len(objected)} people's objections and of {len(erased)} removals; "
+            "they are in force again"
+        )
 
 
 async def _stop_cameras(school: School) -> None:

@@ -145,7 +145,7 @@ async def _once(where: Paths) -> int:
         parked: list[str] = []
         hub: Hub | None = None
         try:
-            async with open_hub(school) as opened:
+            async with open_hub(school, report=console.say) as opened:
                 hub = opened
                 console.say("running; Ctrl-C stops")
                 parked = await _until_done(school, hub)

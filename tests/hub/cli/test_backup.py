@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -225,6 +226,20 @@ def test_a_newer_backup_knows_the_objections_for_an_older_one(
     heeded(other, answer.err)
 
 
+def test_a_database_put_back_by_hand_is_told_at_the_next_start(filmed: School) -> None:
+    earlier = {file: file.read_bytes() for file in (filmed.folder / "data").glob("fras.db*")}
+    objecting(filmed)
+    for file in (filmed.folder / "data").glob("fras.db*"):
+        file.unlink()
+    for file, content in earlier.items():
+        file.write_bytes(content)
+    answer = filmed.fras("run", "--until-done")
+    assert "the database did not know of 1 people's objections and of 1 removals" in answer.err
+    people = {one["person"]: one["consent"] for one in filmed.fras("people", "list", "--json").lines}
+    assert (people["bob"], "ada" in people) == ("withdrawn", False)
+    assert "did not know" not in filmed.fras("run", "--until-done").err
+
+
 def test_an_id_given_anew_is_not_the_person_who_was_removed(filmed: School) -> None:
     objecting(filmed)
     again = filmed.portraits("ada", folder="again")
@@ -233,6 +248,18 @@ def test_an_id_given_anew_is_not_the_person_who_was_removed(filmed: School) -> N
     assert "nobody has objected or was removed since" in answer.err
     images = {one["person"]: one["images"] for one in filmed.fras("people", "list", "--json").lines}
     assert (images["ada"], images["bob"]) == (2, 0)
+
+
+def test_two_restores_in_one_second_keep_what_each_replaced(tmp_path: Path) -> None:
+    now = datetime(2026, 11, 16, 9, tzinfo=UTC)
+    for number in range(3):
+        new = tmp_path / restoring.STAGED / "new"
+        new.mkdir(parents=True)
+        (new / "fras.db").write_text(str(number))
+        restoring.exchange(tmp_path, new, new / "fras.db", tmp_path / "fras.db", now + timedelta(microseconds=number))
+        shutil.rmtree(tmp_path / restoring.STAGED)
+    kept = sorted(file.read_text() for file in tmp_path.glob(f"{restoring.ASIDE}*/fras.db"))
+    assert kept == ["0", "1"]
 
 
 def test_a_configuration_that_is_there_is_kept(filmed: School, tmp_path_factory: pytest.TempPathFactory) -> None:
