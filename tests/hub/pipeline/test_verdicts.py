@@ -1,0 +1,229 @@
+"""Verdicts of chains and ensembles, on a real gallery, a real Azure plugin and the service's stand-in."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hub.db import templates
+from hub.pipeline.galleries import GalleryKeeper
+from hub.pipeline.judge import Judge
+from hub.pipeline.members import EmbedderMember, IdentifierMember
+from hub.pipeline.verdicts import Chain, Ensemble, Judged
+from hub.plugin import Identifier, NotReady, Picture
+from hub.recognition.consent import Consent
+from hub.recognition.models import combined
+from hub.recognition.policy import Policy, Thresholds, Unknown
+from tests.support import squares
+from tests.support.azure import FakeAzure, crop, faults, serving
+from tests.support.azure.client import opened
+from tests.support.colours import COLOURS
+from tests.support.services import Services, services
+
+NEARLY_ADA = (230, 75, 20)
+"""Near ada's colour, and near nobody else's."""
+FACE = 80
+STRICT = Policy(Thresholds(0.999, 0.9999, 0.001))
+CLOUD = Policy(Thresholds(0.6, 0.7, 0.1))
+
+
+def picture(*colours: tuple[int, int, int]) -> Picture:
+    pixels = np.full((3 * FACE, 3 * FACE * max(1, len(colours)), 3), 128, np.uint8)
+    for number, colour in enumerate(colours):
+        left = 3 * FACE * number + FACE
+        pixels[FACE : 2 * FACE, left : left + FACE] = colour
+    return Picture(pixels, pixels.shape[1], pixels.shape[0])
+
+
+@dataclass
+class Both:
+    """A local recogniser that is strict, and the service; `sent` are the pictures that left the building."""
+
+    parts: Services
+    local: EmbedderMember
+    cloud: IdentifierMember
+    fake: FakeAzure
+    squares: squares.Squares
+    service: Identifier
+
+    @property
+    def sent(self) -> list[tuple[int, int]]:
+        return [Image.open(io.BytesIO(body)).size for body in self.fake.bodies]
+
+    def forget_calls(self) -> None:
+        self.fake.calls.clear()
+        self.fake.bodies.clear()
+
+
+@pytest.fixture
+async def both(tmp_path: Path) -> AsyncIterator[Both]:
+    async with (
+        services(tmp_path) as parts,
+        serving() as fake,
+        opened(tmp_path / "azure", fake.endpoint) as (service, _),
+    ):
+        await parts.enrol("ada", "bob")
+        for person in ("ada", "bob", "eve"):  # eve is there by mistake: she never consented
+            await service.enrol(person, [crop(person)])
+        await service.identify([crop("ada")])  # trains
+        embedder = squares.Squares({"model": "colours-1"})
+        local = EmbedderMember(embedder, parts.gallery, STRICT)
+        made = Both(parts, local, IdentifierMember(service, local, parts.gallery, CLOUD), fake, embedder, service)
+        made.forget_calls()
+        yield made
+
+
+def names(judged: Judged) -> list[str | None]:
+    return [face.decision.person for face in sorted(judged.faces, key=lambda face: face.box.x)]
+
+
+async def test_a_service_is_asked_about_crops_and_empty_pictures_cost_nothing(both: Both) -> None:
+    rule = Chain([both.cloud], both.parts.clock)
+    (empty,) = await rule.judge([picture()])
+    assert (empty.faces, both.fake.calls) == ((), {})
+    shown = picture(COLOURS["ada"], COLOURS["eve"], COLOURS["dee"])
+    (judged,) = await rule.judge([shown])
+    assert names(judged) == ["ada", None, None]
+    assert judged.model_id == both.service.model.id
+    assert {face.policy_version for face in judged.faces} == {CLOUD.version}
+    assert all(not face.decision.candidates or face.decision.candidates[0].person != "eve" for face in judged.faces)
+    ((width, height),) = both.sent
+    assert (width, height) < (shown.width, shown.height)
+    assert height < shown.height
+
+
+async def test_consent_that_ended_a_moment_ago_names_nobody(both: Both) -> None:
+    await both.parts.say("ada", Consent.WITHDRAWN)
+    both.parts.clock.wall = both.parts.clock.wall.replace(hour=23)
+    await both.parts.clock.sleep(1)
+    (judged,) = await Chain([both.cloud], both.parts.clock).judge([picture(COLOURS["ada"])])
+    assert names(judged) == [None]
+
+
+async def test_only_the_unsure_leave_the_building(both: Both) -> None:
+    rule = Chain([both.local, both.cloud], both.parts.clock, reach=0.1)
+    (judged,) = await rule.judge([picture(COLOURS["bob"], COLOURS["dee"])])
+    assert names(judged) == ["bob", None]
+    assert both.fake.calls == {}  # bob is sure, dee (who refused, say) near nobody
+    (judged,) = await rule.judge([picture(NEARLY_ADA, COLOURS["bob"])])
+    assert names(judged) == ["ada", "bob"]
+    by = [face.model_id for face in sorted(judged.faces, key=lambda face: face.box.x)]
+    assert by == [both.service.model.id, "colours-1"]
+    assert judged.model_id == "colours-1"
+    assert len(both.sent) == 1
+    assert max(both.sent[0]) <= 2 * FACE + 40
+    assert both.squares.analysed == 2  # each picture was looked at once
+
+
+async def test_the_earlier_stage_keeps_the_name(both: Both) -> None:
+    rule = Chain([both.local, both.cloud], both.parts.clock, reach=0.1)
+    (judged,) = await rule.judge([picture(NEARLY_ADA, COLOURS["ada"])])
+    assert names(judged) == [None, "ada"]
+    assert [face.decision.reason for face in judged.faces if not face.decision.person] == [Unknown.TAKEN]
+
+
+async def test_a_later_member_that_is_away_holds_up_nothing(both: Both) -> None:
+    rule = Chain([both.local, both.cloud], both.parts.clock, reach=0.1)
+    both.fake.fault = faults.status(503)
+    for _ in range(3):
+        (judged,) = await rule.judge([picture(NEARLY_ADA, COLOURS["bob"])])
+        assert names(judged) == [None, "bob"]
+        assert [face.decision.reason for face in judged.faces if not face.decision.person] == [Unknown.NOT_ASKED]
+    asked = sum(both.fake.calls.values())
+    await rule.judge([picture(NEARLY_ADA)])
+    assert sum(both.fake.calls.values()) == asked  # it is left alone for a while
+    both.fake.fault = None
+    await both.parts.clock.sleep(400)
+    (judged,) = await rule.judge([picture(NEARLY_ADA)])
+    assert names(judged) == ["ada"]
+
+
+async def test_a_later_member_that_hangs_is_not_waited_for(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.pipeline.verdicts.PATIENCE", 0.05)
+    both.fake.fault = faults.hang
+    (judged,) = await Chain([both.local, both.cloud], both.parts.clock, reach=0.1).judge([picture(NEARLY_ADA)])
+    assert [face.decision.reason for face in judged.faces] == [Unknown.NOT_ASKED]
+
+
+async def test_the_first_member_away_is_said(both: Both) -> None:
+    both.fake.fault = faults.status(503)
+    with pytest.raises(NotReady):
+        await Chain([both.cloud, both.local], both.parts.clock, reach=0.1).judge([picture(COLOURS["ada"])])
+    with pytest.raises(NotReady):
+        await Ensemble([both.local, both.cloud], 2).judge([picture(COLOURS["ada"])])
+
+
+async def test_an_ensemble_names_whom_enough_name(both: Both) -> None:
+    rule = Ensemble([both.local, both.cloud], 2)
+    (judged, empty) = await rule.judge([picture(COLOURS["ada"], NEARLY_ADA, COLOURS["dee"]), picture()])
+    assert names(judged) == ["ada", None, None]
+    assert empty.faces == ()
+    assert judged.model_id == empty.model_id == combined(["colours-1", both.service.model.id], 2)
+
+
+async def test_faces_of_two_embedders_are_paired(both: Both) -> None:
+    """The second finds fewer, each a little elsewhere."""
+    parts = both.parts
+
+    class Askew(squares.Squares):
+        async def analyse(self, pictures: Sequence[Picture], *, mirror: bool = False) -> list[squares.Sight]:
+            sights = []
+            for sight in await super().analyse(pictures):
+                faces = [face for face in sight.faces if face.box.x > FACE]
+                moved = [
+                    squares.Face(squares.Box(f.box.x + 5, f.box.y, f.box.w, f.box.h), 1.0, f.quality, f.embedding)
+                    for f in reversed(faces)
+                ]
+                sights.append(squares.Sight(tuple(moved)))
+            return sights
+
+    for person in ("ada", "bob"):
+        await copy_template(parts, person, "askew")
+    gallery = GalleryKeeper(parts.database, "askew", "cosine", parts.clock)
+    askew = EmbedderMember(Askew({"model": "askew"}), gallery, Policy(Thresholds(0.9, 0.95, 0.05)))
+    loose = EmbedderMember(both.squares, parts.gallery, Policy(Thresholds(0.9, 0.95, 0.05)))
+    shown = [picture(COLOURS["ada"], COLOURS["bob"], COLOURS["dee"])]
+    (judged,) = await Ensemble([loose, askew], 2).judge(shown)
+    assert names(judged) == [None, "bob", None]
+    (judged,) = await Ensemble([askew, loose], 2).judge(shown)
+    assert names(judged) == ["bob", None]
+    chained = Chain([EmbedderMember(both.squares, parts.gallery, STRICT), askew], parts.clock, reach=0.1)
+    (judged,) = await chained.judge([picture(COLOURS["dee"], NEARLY_ADA)])
+    assert names(judged) == [None, "ada"]
+
+
+async def copy_template(parts: Services, person: str, model: str) -> None:
+    async with parts.database.write() as connection:
+        people, matrix = await templates.all(connection, "colours-1")
+        await templates.replace(connection, person, model, matrix[people.index(person)], 2, at=parts.clock.now())
+
+
+async def test_cameras_choose_and_the_invented_stay_here(both: Both) -> None:
+    rules = {"cloud": Chain([both.cloud], both.parts.clock), "local": Chain([both.local], both.parts.clock)}
+    judge = Judge(rules, [both.local], {"door": "local", "gate": "gone"})
+    assert [judge.rule_of(camera) for camera in ("door", "gate", "yard")] == ["local", "cloud", "cloud"]
+    shown = [picture(COLOURS["ada"])] * 3
+    verdicts = await judge.judge(shown, [False, True, False], ["door", "yard", "yard"])
+    assert [verdict.model_id for verdict in verdicts] == ["colours-1", "colours-1", both.service.model.id]
+    assert [names(verdict) for verdict in verdicts] == [["ada"], [None], ["ada"]]
+    assert len(both.sent) == 1
+    assert await judge.able("yard")
+    assert await judge.able("door")
+    both.fake.fault = faults.status(503)
+    assert not await judge.able("yard")
+    assert await judge.able("door")
+
+
+async def test_faces_embedded_elsewhere_go_to_their_model(both: Both) -> None:
+    judge = Judge({"cloud": Chain([both.cloud], both.parts.clock)}, [both.local])
+    (sight,) = await both.squares.analyse([picture(COLOURS["bob"])])
+    assert judge.foreign("colours-1", sight.faces) == ""
+    assert "this hub uses colours-1" in judge.foreign("other", sight.faces)
+    assert names(await judge.judge_faces("colours-1", sight.faces)) == ["bob"]
+    assert both.fake.calls == {}

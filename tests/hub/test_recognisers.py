@@ -1,0 +1,324 @@
+"""Several recognisers in one hub: services kept in step with consent, people moved from one model to another."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sqlalchemy import text
+
+from hub import app
+from hub.app import Paths, forget_elsewhere, open_enrolment, open_erasure, open_school
+from hub.db import remote
+from hub.enrolment import ImageResult, PersonResult
+from hub.failure import Failure
+from hub.people import Roll
+from hub.portraits import read_pupils
+from hub.recognisers import Recogniser, finders_of, open_recognisers, spare_finder
+from hub.recognition.consent import Consent
+from hub.registration import Signature, register_people
+from hub.runtime.catalog import Catalog
+from hub.settings import RecognizerPart, read_settings
+from hub.works import Works, open_works
+from tests.support import squares
+from tests.support.azure import FakeAzure, crop, faults, serving
+from tests.support.azure.client import opened
+from tests.support.azure.server import KEY
+from tests.support.distributions import install
+from tests.support.fras import School
+
+REST = """\
+hub: {{name: Test School, time_zone: Europe/Berlin}}
+storage: {{platform: local_disk}}
+recognizer:
+{recognisers}
+cameras:
+  - {{platform: folder, id: door, room: "101", path: door, mode: watch}}
+  - {{platform: folder, id: gate, room: "102", path: gate, mode: watch{chosen}}}
+"""
+LOCAL = "  - {id: local, platform: squares}\n"
+PATIENCE = 20.0
+
+
+def cloud(fake: FakeAzure) -> str:
+    options = f'endpoint: "{fake.endpoint}", key: {KEY}, group: school, train_after: 0 s, calls_per_second: 1000'
+    return f"  - {{id: cloud, platform: azure_face, {options}}}\n"
+
+
+def write(school: School, recognisers: str, gate: str = "") -> None:
+    chosen = f", recognizer: {gate}" if gate else ""
+    (school.folder / "hub.yaml").write_text(REST.format(recognisers=recognisers, chosen=chosen), "utf-8")
+
+
+def paths(school: School) -> Paths:
+    return Paths.of(school.folder / "hub.yaml", None)
+
+
+@pytest.fixture
+def place(school: School) -> School:
+    install(school.site, "fras-squares", "squares", Path(squares.__file__).read_text("utf-8"))
+    for camera in ("door", "gate"):
+        (school.folder / camera).mkdir()
+    return school
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeAzure]:
+    async with serving() as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.remote_galleries.LOOK", 0.02)
+    monkeypatch.setattr("hub.remote_galleries.FIRST_RETRY", 0.05)
+    monkeypatch.setattr("hub.remote_galleries.LONGEST_RETRY", 0.1)
+
+
+async def enrol(school: School, *people: str) -> list[ImageResult | PersonResult]:
+    """As `fras enroll` does, with pictures of a size that a service takes."""
+    folder = school.folder / "portraits"
+    for person in people:
+        (folder / person).mkdir(parents=True, exist_ok=True)
+        for number in range(2):
+            shown = crop(person, face=150, brightness=-3 * number)
+            Image.fromarray(shown.pixels).save(folder / person / f"{number}.png")
+    async with open_school(paths(school)) as opened_school:
+        pupils = [pupil for pupil in read_pupils(folder) if pupil.id in people]
+        await register_people(opened_school.database, pupils, Signature(Consent.GRANTED, "a parent", ""), SCHOOL_CLOCK)
+        async with open_enrolment(opened_school) as enrolment:
+            results = [result async for result in enrolment.enrol(pupils)]
+            for gallery in enrolment.galleries.values():
+                await gallery.settle()
+    return results
+
+
+class _Clock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+SCHOOL_CLOCK = _Clock()
+
+
+@asynccontextmanager
+async def hub(school: School) -> AsyncIterator[tuple[Works, app.School]]:
+    async with open_school(paths(school), own=True) as opened_school, open_works(opened_school) as works:
+        yield works, opened_school
+
+
+async def until(what: str, condition: Callable[[], object]) -> None:
+    end = asyncio.get_running_loop().time() + PATIENCE
+    while not condition():
+        assert asyncio.get_running_loop().time() < end, what
+        await asyncio.sleep(0.02)
+
+
+def there(fake: FakeAzure) -> Mapping[str, int]:
+    """Whom the service holds, with how many faces."""
+    group = fake.gallery.groups.get("school")
+    return {(one.data or "").removeprefix("fras:"): len(one.faces) for one in group.people.values()} if group else {}
+
+
+def film(school: School, folder: str, name: str, *people: str) -> None:
+    """A frame in a camera's folder, put there at once."""
+    pixels = np.concatenate([crop(person, face=80).pixels for person in people or ("",)], axis=1)
+    Image.fromarray(pixels).save(school.folder / "new.png")
+    (school.folder / "new.png").rename(school.folder / folder / name)
+
+
+async def seen(opened_school: app.School) -> list[tuple[str, str | None, str]]:
+    """Camera, person and model of each face."""
+    async with opened_school.database.read() as connection:
+        query = "SELECT camera, person, model_id FROM observations ORDER BY captured_at, id"
+        return [(camera, person, model) for camera, person, model in await connection.execute(text(query))]
+
+
+async def look(opened_school: app.School, faces: int) -> list[tuple[str, str | None, str]]:
+    end = asyncio.get_running_loop().time() + PATIENCE
+    while len(found := await seen(opened_school)) < faces:
+        assert asyncio.get_running_loop().time() < end, found
+        await asyncio.sleep(0.05)
+    return found
+
+
+async def test_enrolled_people_are_at_the_service_and_nothing_is_sent_twice(place: School, fake: FakeAzure) -> None:
+    write(place, LOCAL + cloud(fake), gate="cloud")
+    await enrol(place, "ada", "bob")
+    assert there(fake) == {"ada": 2, "bob": 2}
+    fake.bodies.clear()
+    await enrol(place, "ada", "bob")
+    async with hub(place) as (_, opened_school):
+        film(place, "gate", "0.png")
+        film(place, "gate", "1.png", "ada")
+        film(place, "door", "1.png", "bob")
+        found = await look(opened_school, 2)
+    assert sorted(found) == [("door", "bob", "squares-1"), ("gate", "ada", "azure-recognition_04")]
+    assert len(fake.bodies) == 1 + 2  # a face; and, at each of two starts, whether the resource may identify
+    assert there(fake) == {"ada": 2, "bob": 2}
+
+
+async def test_withdrawn_while_the_service_is_away_across_restarts(place: School, fake: FakeAzure) -> None:
+    write(place, LOCAL + cloud(fake))
+    await enrol(place, "ada", "bob")
+    fake.fault = faults.status(503)
+    async with hub(place):
+        async with open_school(paths(place)) as beside, open_erasure(beside) as erasure:
+            await Roll(beside.database, beside.clock).sign("ada", Consent.WITHDRAWN, "a parent", "")
+            await erasure.person("bob")
+        await asyncio.sleep(0.3)
+        assert there(fake) == {"ada": 2, "bob": 2}
+    async with hub(place) as (_, opened_school):
+        await asyncio.sleep(0.2)
+        fake.fault = None
+        await until("both are deleted there", lambda: there(fake) == {})
+
+        async with opened_school.database.read() as connection:
+            assert await remote.sent(connection, "cloud") == {}
+
+
+async def test_a_receipt_says_what_is_still_to_be_deleted(place: School, fake: FakeAzure) -> None:
+    write(place, LOCAL + cloud(fake))
+    await enrol(place, "ada", "bob")
+    async with open_school(paths(place)) as opened_school:
+        roll = Roll(opened_school.database, opened_school.clock)
+        await roll.sign("ada", Consent.WITHDRAWN, "a parent", "")
+        assert await forget_elsewhere(opened_school, "ada") == {"cloud": ""}
+        assert await forget_elsewhere(opened_school, "ada") == {}
+        assert there(fake) == {"bob": 2}
+        await roll.sign("bob", Consent.WITHDRAWN, "a parent", "")
+        fake.fault = faults.status(401)
+        ((name, reason),) = (await forget_elsewhere(opened_school, "bob")).items()
+        assert name == "cloud"
+        assert reason
+    write(place, LOCAL)
+    async with open_school(paths(place)) as opened_school:
+        assert "not in hub.yaml any more" in (await forget_elsewhere(opened_school, "bob"))["cloud"]
+
+
+async def test_the_service_is_compared_with_consent_at_the_start(
+    place: School, fake: FakeAzure, tmp_path: Path
+) -> None:
+    write(place, LOCAL + cloud(fake))
+    await enrol(place, "ada", "bob")
+    async with opened(tmp_path / "elsewhere", fake.endpoint) as (service, _):
+        await service.forget("bob")  # in the portal, say
+        await service.enrol("eve", [crop("eve")])
+    assert set(there(fake)) == {"ada", "eve"}
+    async with hub(place):
+        await until("as consent says", lambda: there(fake) == {"ada": 2, "bob": 2})
+
+
+async def test_consent_given_while_the_hub_runs_is_followed(place: School, fake: FakeAzure) -> None:
+    write(place, LOCAL)
+    await enrol(place, "ada")
+    write(place, LOCAL + cloud(fake))
+    async with hub(place) as (_, opened_school):
+        await until("ada is enrolled there", lambda: there(fake) == {"ada": 2})
+        await Roll(opened_school.database, opened_school.clock).sign("ada", Consent.WITHDRAWN, "a parent", "")
+        await until("ada is deleted there", lambda: there(fake) == {})
+
+
+async def test_everybody_moves_to_another_model_without_the_photographs(place: School) -> None:
+    write(place, "  - {id: a, platform: squares, model: pack-a}\n")
+    await enrol(place, "ada", "bob", "cem")
+    portraits = place.folder / "portraits"
+    portraits.rename(place.folder / "away")
+    async with hub(place) as (works, opened_school):
+        await Roll(opened_school.database, opened_school.clock).sign("cem", Consent.WITHDRAWN, "a parent", "")
+        write(place, "  - {id: b, platform: squares, model: pack-b, threshold: 0.95}\n")
+        assert (await works.reload()).told() == ("recognizer: restarted",)
+        await until("both have moved", lambda: not opened_school.supervisor.health["recognizer b"].progress)
+        film(place, "door", "1.png", "ada", "bob", "cem")
+        found = await look(opened_school, 3)
+    assert sorted((person or "-", model) for _, person, model in found) == [
+        ("-", "pack-b"),
+        ("ada", "pack-b"),
+        ("bob", "pack-b"),
+    ]
+    (place.folder / "away").rename(portraits)
+    shutil.rmtree(portraits / "cem")
+    again = await enrol(place, "ada", "bob")
+    assert [result.new for result in again if isinstance(result, ImageResult)] == [False] * 4
+
+
+async def test_a_reload_exchanges_only_what_changed(place: School) -> None:
+    both = LOCAL + "  - {id: other, platform: squares, model: other}\n"
+    write(place, both)
+    async with hub(place) as (works, opened_school):
+        recognisers = works._recognisers
+        before = dict(recognisers.now)
+        write(place, both.replace("model: other", "model: another") + "  - {id: both, ensemble: [local, other]}\n")
+        await works.reload()
+        assert recognisers.now["local"] is before["local"]
+        assert recognisers.now["other"] is not before["other"]
+        write(place, LOCAL)
+        await works.reload()
+        assert list(recognisers.now) == ["local"]
+        assert recognisers.now["local"] is before["local"]
+        assert set(opened_school.supervisor.health) >= {"recognizer local"}
+        assert "recognizer other" not in opened_school.supervisor.health
+        write(place, LOCAL + "  - {id: bad, platform: colours, fails: no}\n")
+        with pytest.raises(Exception, match="no"):
+            await works.reload()
+        assert works.whole
+        assert list(recognisers.now) == ["local"]
+        film(place, "door", "1.png", "ada")
+        assert await look(opened_school, 1) == [("door", None, "squares-1")]
+
+
+async def test_a_recogniser_that_is_away_holds_up_no_other_cameras(place: School, tmp_path: Path) -> None:
+    away = tmp_path / "away"
+    write(place, LOCAL + f'  - {{id: far, platform: squares, model: far, away: "{away}"}}\n', gate="far")
+    await enrol(place, "ada")
+    away.touch()
+    async with hub(place) as (_, opened_school):
+        for number in range(30):
+            film(place, "gate", f"{number}.png", "ada")
+        for number in range(10):
+            film(place, "door", f"{number}.png", "ada")
+        found = await look(opened_school, 10)
+        assert {camera for camera, _, _ in found} == {"door"}
+        away.unlink()
+        found = await look(opened_school, 40)
+        assert {person for _, person, _ in found} == {"ada"}
+
+
+async def test_a_service_finds_no_faces_for_another(place: School, fake: FakeAzure) -> None:
+    second = cloud(fake).replace("id: cloud", "id: second, finder: cloud")
+    write(place, LOCAL + cloud(fake) + second)
+    with pytest.raises(Failure, match="finds no faces itself"):
+        async with hub(place):
+            pass
+
+
+async def test_services_alone_get_a_finder_of_this_machine(place: School, fake: FakeAzure, tmp_path: Path) -> None:
+    """Without the weights of the real one, which other tests open."""
+    write(place, cloud(fake))
+    settings = read_settings(place.folder / "hub.yaml", Catalog())
+    spare = RecognizerPart("squares", "spare", {}, settings.recognizer.parts[0].place)
+
+    @asynccontextmanager
+    async def opener(part: RecognizerPart) -> AsyncIterator[Recogniser]:
+        if part is spare:
+            yield squares.Squares({})
+        else:
+            async with opened(tmp_path, fake.endpoint) as (service, _):
+                yield service
+
+    async with open_recognisers(settings.recognizer.parts, lambda: spare, opener) as recognisers:
+        assert finders_of(recognisers.now, settings) == {"cloud": "spare"}
+    assert spare_finder(Catalog()).options["pack"] == "dlib"
