@@ -16,7 +16,7 @@ from hub.pipeline.galleries import GalleryKeeper
 from hub.pipeline.judge import Judge
 from hub.pipeline.members import EmbedderMember, IdentifierMember
 from hub.pipeline.verdicts import Chain, Ensemble, Judged
-from hub.plugin import Identifier, NotReady, Picture
+from hub.plugin import Box, Face, Identifier, NotReady, Picture, Sight
 from hub.recognition.consent import Consent
 from hub.recognition.models import combined
 from hub.recognition.policy import Policy, Thresholds, Unknown
@@ -172,15 +172,15 @@ async def test_faces_of_two_embedders_are_paired(both: Both) -> None:
     parts = both.parts
 
     class Askew(squares.Squares):
-        async def analyse(self, pictures: Sequence[Picture], *, mirror: bool = False) -> list[squares.Sight]:
+        async def analyse(self, pictures: Sequence[Picture], *, mirror: bool = False) -> list[Sight]:
             sights = []
             for sight in await super().analyse(pictures):
                 faces = [face for face in sight.faces if face.box.x > FACE]
                 moved = [
-                    squares.Face(squares.Box(f.box.x + 5, f.box.y, f.box.w, f.box.h), 1.0, f.quality, f.embedding)
+                    Face(Box(f.box.x + 5, f.box.y, f.box.w, f.box.h), 1.0, f.quality, f.embedding)
                     for f in reversed(faces)
                 ]
-                sights.append(squares.Sight(tuple(moved)))
+                sights.append(Sight(tuple(moved)))
             return sights
 
     for person in ("ada", "bob"):
