@@ -6,7 +6,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hub.attendance.timetable import Cycle, Weekly, lectures_on
@@ -189,6 +189,7 @@ def test_a_cycle_that_makes_no_lectures_is_refused(every: float, length: float) 
 rhythms = st.integers(60, 24 * 3600).flatmap(lambda every: st.tuples(st.just(every), st.integers(1, every)))
 
 
+@settings(deadline=None)
 @given(st.sampled_from(CHANGES), rhythms, times)
 def test_a_cycle_never_overlaps_itself_not_even_over_midnight(
     change: tuple[str, date], rhythm: tuple[int, int], start: time
