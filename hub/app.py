@@ -229,7 +229,7 @@ async def enrolments_of(school: School, embedders: Mapping[str, Embedder], stora
     """Enrolment for each of these. Raises DatabaseError."""
     made = {}
     for name, embedder in embedders.items():
-        policy = await policy_for(school.database, embedder.model, school.settings.policy)
+        policy = await policy_for(school.database, embedder.model, school.settings.policy_of(name))
         made[name] = Enrolment(school.database, embedder, storage, enrolment_policy(policy), school.clock)
     return Enrolments(made)
 

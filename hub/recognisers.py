@@ -136,13 +136,13 @@ async def judge_of(
     embedders: dict[str, EmbedderMember] = {}
     for name, one in recognisers.items():
         if isinstance(one, Embedder):
-            policy = await policy_for(database, one.model, settings.policy)
+            policy = await policy_for(database, one.model, settings.policy_of(name))
             gallery = GalleryKeeper(database, one.model.id, one.model.metric, clock)
             members[name] = embedders[name] = EmbedderMember(one, gallery, policy)
     for name, finder in finders_of(recognisers, settings).items():
         service = recognisers[name]
         assert isinstance(service, Identifier)
-        policy = await policy_for(database, service.model, settings.policy)
+        policy = await policy_for(database, service.model, settings.policy_of(name))
         members[name] = IdentifierMember(service, embedders[finder], embedders[finder].gallery, policy)
     rules: dict[str, Rule] = {name: Chain([member], clock) for name, member in members.items()}
     for combination in settings.recognizer.combinations:

@@ -25,7 +25,6 @@ from hub.pipeline.backlog import Backlog
 from hub.pipeline.judge import Judge
 from hub.pipeline.pipeline import Pipeline
 from hub.plugin import Invented, Storage
-from hub.policies import policy_for
 from hub.recognisers import Recognisers, embedders_of, judge_of, remote_galleries_of, routes_of, spare_finder
 from hub.registers import Projector
 from hub.reloading import Changes, Slot, StorageInUse, changes
@@ -319,7 +318,7 @@ async def _invite(school: School, judge: Judge, storage: Storage, report: Report
     if not casts:
         return
     embedder = judge.embedder
-    policy = await policy_for(school.database, embedder.model, school.settings.policy)
+    policy = judge.policy
     await demo.seed(school.database, embedder, storage, policy, school.clock, casts.values(), report)
     judge.invented = await demo.scope(school.database, embedder, policy, school.clock)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from hub.pipeline.members import EmbedderMember, Scope, Seen, decide_among
 from hub.pipeline.verdicts import Judged, Rule, Said, judged
 from hub.plugin import Embedder, Face, Picture
+from hub.recognition.policy import Policy
 
 LONGEST = 3840
 """Pixels on the longer side that a picture needs, 4K UHD: a JPEG of twice that is decoded at a half."""
@@ -43,6 +44,11 @@ class Judge:
     def embedder(self) -> Embedder:
         """The first."""
         return self._first.embedder
+
+    @property
+    def policy(self) -> Policy:
+        """The first embedder's."""
+        return self._first.policy
 
     def rule_of(self, camera: str) -> str:
         """The id of what judges this camera's pictures."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -96,10 +96,34 @@ class CameraPart(Part):
 
 
 @dataclass(frozen=True, slots=True)
+class PolicySettings:
+    """The `policy:` section: what is None comes from calibration or the model.
+
+    `threshold`, `single_frame` and `margin` are scores of the model's metric; `min_sharpness` is a variance of the
+    Laplacian, `max_turn` degrees of yaw or pitch.
+    """
+
+    threshold: float | None = None
+    single_frame: float | None = None
+    margin: float | None = None
+    min_sharpness: float | None = None
+    max_turn: float | None = None
+
+    def over(self, other: PolicySettings) -> PolicySettings:
+        """These where they are set, else the `other`."""
+        mine = {one.name: getattr(self, one.name) for one in fields(self)}
+        return replace(other, **{name: value for name, value in mine.items() if value is not None})
+
+
+@dataclass(frozen=True, slots=True)
 class RecognizerPart(Part):
-    """`finder` is the id of the embedder that finds faces for an identifier; empty: the first there is."""
+    """`finder` is the id of the embedder that finds faces for an identifier; empty: the first there is.
+
+    `policy` is its own, over that of the school: thresholds are scores of its own measure.
+    """
 
     finder: str = ""
+    policy: PolicySettings = PolicySettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,21 +165,6 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
-class PolicySettings:
-    """The `policy:` section: what is None comes from calibration or the model.
-
-    `threshold`, `single_frame` and `margin` are scores of the model's metric; `min_sharpness` is a variance of the
-    Laplacian, `max_turn` degrees of yaw or pitch.
-    """
-
-    threshold: float | None = None
-    single_frame: float | None = None
-    margin: float | None = None
-    min_sharpness: float | None = None
-    max_turn: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Settings:
     """A valid hub.yaml. `warnings` are what `fras check` says besides, `files` the real paths of all that was read;
     neither counts when comparing. `past`: the room that each camera watched which there is no more."""
@@ -173,6 +182,11 @@ class Settings:
     past: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[Problem, ...] = field(default=(), compare=False, repr=False)
     files: tuple[Path, ...] = field(default=(), compare=False, repr=False)
+
+    def policy_of(self, recogniser: str) -> PolicySettings:
+        """What is set for the recogniser with this id: its own, else the school's."""
+        own = {part.id: part.policy for part in self.recognizer.parts}
+        return own.get(recogniser, PolicySettings()).over(self.policy)
 
     @property
     def rooms(self) -> dict[str, str]:

@@ -138,12 +138,15 @@ class _Reading:
 
     def policy(self, options: Any) -> dict[str, Any]:
         policy = self.checked(schemas.POLICY, options, ("policy",))
+        self.strict_alone(policy, ("policy",))
+        return policy
+
+    def strict_alone(self, policy: Mapping[str, Any], keys: Keys) -> None:
         threshold, single = policy.get("threshold"), policy.get("single_frame")
         if threshold is not None and single is not None and single < threshold:
             message = f"single_frame ({single:g}) is below threshold ({threshold:g})"
             hint = "one frame alone needs at least the score that several need"
-            self.report(problem_at(self.document, ("policy", "single_frame"), message, hint))
-        return policy
+            self.report(problem_at(self.document, (*keys, "single_frame"), message, hint))
 
     def recognisers(self, sections: Mapping[str, Any], cameras: Sequence[Mapping[str, Any]]) -> list[recognizers.Entry]:
         if "recognizer" not in sections:
@@ -153,6 +156,7 @@ class _Reading:
             members = recognizers.members_of(options)
             schema = schemas.COMBINATIONS.get(members)
             values = self.checked(schema, options, keys, members) if schema else self.part("recognizer", options, keys)
+            self.strict_alone(values.get("policy", {}), (*keys, "policy"))
             entries.append(recognizers.Entry(keys, values, members))
         chosen: list[tuple[Keys, str]] = [
             (("cameras", index), camera["recognizer"])
@@ -168,7 +172,8 @@ class _Reading:
             if not entry.members:
                 part = self.plugin("recognizer", entry.values, entry.keys)
                 finder = str(entry.values.get("finder", ""))
-                parts.append(RecognizerPart(part.platform, entry.id, part.options, part.place, finder))
+                policy = PolicySettings(**entry.values.get("policy", {}))
+                parts.append(RecognizerPart(part.platform, entry.id, part.options, part.place, finder, policy))
         return recognizers.recognizers_of(entries, parts)
 
     def part(self, kind: Kind, options: Any, keys: Keys) -> dict[str, Any]:

@@ -158,10 +158,19 @@ CAMERA: dict[Any, Any] = {
     vol.Optional("recognizer", description="Who recognises its people; without it the first of the list"): slug,
 }
 
+POLICY: dict[Any, Any] = {
+    vol.Optional("threshold", description="The lowest score that names somebody"): number(-1000, 1000),
+    vol.Optional("single_frame", description="The score from which one frame suffices"): number(-1000, 1000),
+    vol.Optional("margin", description="How far ahead of the next person"): number(0, 1000),
+    vol.Optional("min_sharpness", description="Variance of the Laplacian"): number(0),
+    vol.Optional("max_turn", description="Degrees of yaw or pitch"): number(0, 90),
+}
+
 RECOGNIZER: dict[Any, Any] = {
     **PLATFORM,
     vol.Optional("id", description="Names it for cameras and combinations; without it the platform's name"): slug,
     vol.Optional("finder", description="Which of the list finds faces for a service that is sent crops only"): slug,
+    vol.Optional("policy", description="When a face counts as recognised by it, in its own measure"): POLICY,
 }
 
 CHAIN = {
@@ -188,14 +197,6 @@ STORAGE: dict[Any, Any] = {**PLATFORM, vol.Optional("keep", default=dict, descri
 
 PARTS: dict[Kind, dict[Any, Any]] = {"camera": CAMERA, "recognizer": RECOGNIZER, "storage": STORAGE}
 """What the hub reads of a plugin's section; the rest is the plugin's."""
-
-POLICY = {
-    vol.Optional("threshold", description="The lowest score that names somebody"): number(-1000, 1000),
-    vol.Optional("single_frame", description="The score from which one frame suffices"): number(-1000, 1000),
-    vol.Optional("margin", description="How far ahead of the next person"): number(0, 1000),
-    vol.Optional("min_sharpness", description="Variance of the Laplacian"): number(0),
-    vol.Optional("max_turn", description="Degrees of yaw or pitch"): number(0, 90),
-}
 
 RULES = {
     vol.Optional("late_after", description="Late, when first seen this long after the start"): duration,

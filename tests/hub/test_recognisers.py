@@ -222,14 +222,25 @@ async def test_the_service_is_compared_with_consent_at_the_start(
         await until("as consent says", lambda: there(fake) == {"ada": 2, "bob": 2})
 
 
+async def recognisable(opened_school: app.School, model: str) -> list[tuple[str, bool]]:
+    """Whom the model has been able to recognise, and whether it still is."""
+    async with opened_school.database.read() as connection:
+        query = "SELECT person, until IS NULL FROM template_spans WHERE model_id = :model ORDER BY since"
+        rows = await connection.execute(text(query), {"model": model})
+        return [(person, bool(still)) for person, still in rows]
+
+
 async def test_consent_given_while_the_hub_runs_is_followed(place: School, fake: FakeAzure) -> None:
     write(place, LOCAL)
     await enrol(place, "ada")
     write(place, LOCAL + cloud(fake))
     async with hub(place) as (_, opened_school):
         await until("ada is enrolled there", lambda: there(fake) == {"ada": 2})
+        await asyncio.sleep(0.3)
+        assert await recognisable(opened_school, "azure-recognition_04") == [("ada", True)]
         await Roll(opened_school.database, opened_school.clock).sign("ada", Consent.WITHDRAWN, "a parent", "")
         await until("ada is deleted there", lambda: there(fake) == {})
+        assert await recognisable(opened_school, "azure-recognition_04") == [("ada", False)]
 
 
 async def test_everybody_moves_to_another_model_without_the_photographs(place: School) -> None:

@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from config import Invalid, Place, read
-from hub.settings import Agreeing, Chained, RecognizerPart, Settings, json_schema, read_settings
+from hub.settings import Agreeing, Chained, PolicySettings, RecognizerPart, Settings, json_schema, read_settings
 from tests.support.platforms import FakePlatforms
 
 REST = "hub: {name: x, time_zone: Europe/Berlin}\nstorage: {platform: local_disk}\n"
@@ -50,6 +50,16 @@ def test_a_list_of_platforms_and_what_is_put_together_of_them(tmp_path: Path) ->
     )
     assert found.recognizer.default == "local"
     assert [camera.recognizer for camera in found.cameras] == ["careful", ""]
+
+
+def test_each_may_have_a_policy_of_its_own(tmp_path: Path) -> None:
+    found = settings(
+        tmp_path, SEVERAL.replace("pack: zoo", "policy: {threshold: 0.7}") + "policy: {threshold: 0.5, max_turn: 40}\n"
+    )
+    assert found.policy_of("local") == PolicySettings(threshold=0.5, max_turn=40)
+    assert found.policy_of("other") == PolicySettings(threshold=0.7, max_turn=40)
+    wrong = SEVERAL.replace("pack: zoo", "policy: {threshold: 0.7, single_frame: 0.6}")
+    assert said(tmp_path, wrong)[0].startswith("5: single_frame (0.6) is below threshold (0.7)")
 
 
 def test_one_needs_no_id(tmp_path: Path) -> None:
