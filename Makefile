@@ -26,6 +26,7 @@ service: ## as root: install FRAS as a systemd service, or upgrade it (docs/oper
 
 test: check ## set up, check, run every test, and a smoke run on a second Python
 	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --junitxml=$(RESULTS)/tests.xml $(ARGS)
+	@scripts/node-tests $(RESULTS)/node.xml
 	@$(MAKE) --no-print-directory smoke
 
 check: dev ## lint, format and types (ruff, mypy --strict); changes nothing

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import aiohttp
 from yarl import URL
@@ -30,6 +30,10 @@ LOST: Final = 3
 """Failures in a row after which the hub is looked for elsewhere in the network."""
 INVITATION_US: Final = 15 * 60 * 1_000_000
 """How long an invitation is tried; the hub's are good for ten minutes."""
+
+
+Reached: TypeAlias = tuple[aiohttp.ClientWebSocketResponse, bytes]
+"""A connection, and the pin of the key that was shown on it."""
 
 
 class Phase(Enum):
@@ -124,8 +128,8 @@ class Link:
     async def _attempt(self, hub: HubAddress) -> None:
         """One connection, and what follows from its end."""
         async with AsyncExitStack() as stack:
-            socket = await self._reach(stack, hub)
-            if socket is None:
+            reached = await self._reach(stack, hub)
+            if reached is None:
                 self._pause = self._pauses.after(None)
                 self._give_up_invitation(self._clock.now().mono - self._invited_at > INVITATION_US)
                 return
@@ -133,7 +137,8 @@ class Link:
             older, self._older = self._older, False
             parts = (self._state, self._log, self._board, self._clock, self._hub_time)
             try:
-                code = await Session(socket, *parts, self._taken_in, older, self._silence).run()
+                socket, pin = reached
+                code = await Session(socket, *parts, self._taken_in, pin, older, self._silence).run()
             except OSError as error:
                 self._become(Phase.NO_HUB, f"The card cannot be written: {error.strerror}.")
                 self._pause = self._pauses.after(Close.TOO_FAST)
@@ -163,30 +168,29 @@ class Link:
         if condition and self._state.pairing is not None:
             self._state.uninvite()
 
-    async def _reach(self, stack: AsyncExitStack, hub: HubAddress) -> aiohttp.ClientWebSocketResponse | None:
+    async def _reach(self, stack: AsyncExitStack, hub: HubAddress) -> Reached | None:
         places = [(hub.host, hub.port)]
         if self._failures >= LOST:
             places += [place for place in await self._discover() if place not in places]
         for host, port in places:
             try:
-                socket = await self._open(stack, host, port, hub)
+                reached = await self._open(stack, host, port, hub)
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 self._unreachable(f"{host}, port {port}", error)
             else:
-                return socket
+                return reached
         self._failures += 1
         return None
 
-    async def _open(
-        self, stack: AsyncExitStack, host: str, port: int, hub: HubAddress
-    ) -> aiohttp.ClientWebSocketResponse:
+    async def _open(self, stack: AsyncExitStack, host: str, port: int, hub: HubAddress) -> Reached:
         """Raises ClientError, OSError, and ValueError for a host that is none."""
         url = URL.build(scheme="wss", host=host, port=port, path=PATH)
-        connector = aiohttp.TCPConnector(ssl=PinnedKey(hub.pins), limit=1)
+        key = PinnedKey(hub.pins)
+        connector = aiohttp.TCPConnector(ssl=key, limit=1)
         session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None))
         stack.push_async_callback(session.close)
         async with asyncio.timeout(CONNECT):
-            return await session.ws_connect(url, max_msg_size=LONGEST_TEXT + 1)
+            return await session.ws_connect(url, max_msg_size=LONGEST_TEXT + 1), key.met
 
     def _unreachable(self, place: str, error: Exception) -> None:
         if isinstance(error, aiohttp.ServerFingerprintMismatch):

@@ -90,9 +90,9 @@ class Ended(Exception):
 
 
 class Session:
-    """`taken_in` is called when the hub knows the node, with whether an administrator has confirmed it.
+    """`pin` is of the key that the hub showed; `older`: not the credential that was offered last (it was refused).
 
-    `older`: the credential before the one that was offered last is to be used, since that was refused.
+    `taken_in` is called when the hub knows the node, with whether an administrator has confirmed it.
     """
 
     def __init__(
@@ -104,6 +104,7 @@ class Session:
         clock: Clock,
         hub_time: HubTime,
         taken_in: Callable[[bool], None],
+        pin: bytes,
         older: bool = False,
         silence: float = SILENCE,
     ) -> None:
@@ -114,6 +115,7 @@ class Session:
         self._clock = clock
         self._hub_time = hub_time
         self._tell_taken_in = taken_in
+        self._pin = pin
         self._older = older
         self._silence = silence
         self._credential = b""
@@ -299,6 +301,8 @@ class Session:
         before = self._paired().before
         await self._log.settle([(0, before + message.acknowledged)])
         self._taken_in(confirmed=True)
+        if message.backup is not None and len(message.backup) == len(self._pin):
+            self._state.keys(self._pin, message.backup)
         await self._obey(message.version, message.config)
         self._largest = message.largest_picture
         self._credits = 0

@@ -125,6 +125,12 @@ class State:
         if self.paired is not None and (self.paired.offered is not None or credential != self.paired.credential):
             self._change(credential=credential, offered=None)
 
+    def keys(self, present: bytes, following: bytes) -> None:
+        """The hub showed the key of the one pin and says that its next one has the other."""
+        if self.paired is not None and (present, following) != (self.paired.hub.pin, self.paired.hub.backup):
+            hub = replace(self.paired.hub, pin=present, backup=following)
+            self._save(replace(self._content, paired=replace(self.paired, hub=hub), owner=hub))
+
     def forget(self) -> None:
         """The hub has removed the node."""
         self._save(replace(self._content, paired=None))

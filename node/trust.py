@@ -15,12 +15,14 @@ _VERSION = 0xA0
 class PinnedKey(Fingerprint):
     """For `ssl=` of aiohttp: TLS with whoever has one of the pinned keys. Checked before anything is sent.
 
-    A pin is the SHA-256 of a DER SubjectPublicKeyInfo (as in RFC 7469), so a certificate may be issued anew.
+    A pin is the SHA-256 of a DER SubjectPublicKeyInfo (as in RFC 7469), so a certificate may be issued anew. `met` is
+    the pin of the key that was checked last and fitted.
     """
 
     def __init__(self, pins: Collection[bytes]) -> None:
         super().__init__(next(iter(pins)))
         self._pins = frozenset(pins)
+        self.met = b""
 
     def check(self, transport: asyncio.Transport) -> None:
         """Raises ServerFingerprintMismatch."""
@@ -33,6 +35,7 @@ class PinnedKey(Fingerprint):
         if pin not in self._pins:
             host, port, *_ = transport.get_extra_info("peername") or ("", 0)
             raise ServerFingerprintMismatch(self.fingerprint, pin, host, port)
+        self.met = pin
 
 
 def public_key(certificate: bytes) -> bytes:

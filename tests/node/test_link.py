@@ -370,6 +370,21 @@ class TestAddresses:
         await hub.start()
         await paired.until(Phase.CONNECTED)
 
+    async def test_a_hub_may_change_its_key_more_than_once(self, folder: Path, hub: SmallHub, rig: Rig) -> None:
+        """Each time it says which key comes next; a key that was given up is trusted no longer."""
+        keys = [hub.key, Key(folder, "second"), Key(folder, "third")]
+        hub.backup = keys[1].pin
+        rig.link.invite(hub.invitation())
+        await rig.until(Phase.CONNECTED)
+        for key, backup in ((keys[1], keys[2].pin), (keys[2], bytes(32))):
+            await hub.kill()
+            await rig.until(Phase.NO_HUB)
+            hub.key, hub.backup = key, backup
+            await hub.start()
+            await rig.until(Phase.CONNECTED)
+        assert rig.state.paired is not None
+        await rig.eventually(lambda: rig.state.paired and rig.state.paired.hub.pins == {keys[2].pin, bytes(32)})
+
 
 def test_moments_are_of_one_boot() -> None:
     from node.clock import BoardClock

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from node.cli import main
 from node.segments import Kind
 from node.spool import Spool
 from node.wire import Close, Hello
@@ -25,19 +26,16 @@ ROOT = Path(__file__).parents[2]
 
 
 class Place:
-    """A board: its settings, its data, the pictures that its camera sees."""
+    """A board: its settings and its data."""
 
     def __init__(self, folder: Path) -> None:
+        self.module = "tests.support.told_node"
         self.data = folder / "data"
         self.settings = folder / "node.yaml"
-        pictures = folder / "pictures"
-        pictures.mkdir()
-        for number in range(30):
-            (pictures / f"{number:02}.jpg").write_bytes(b"\xff\xd8\xff" + bytes([number]) * 3000)
-        self.settings.write_text(f"camera: {{platform: folder, path: {pictures}}}\ndata: {self.data}\n")
+        self.settings.write_text(f"camera: {{platform: told}}\ndata: {self.data}\n")
 
     def command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "node.cli", words[0], "-c", str(self.settings), *words[1:]]
+        return [sys.executable, "-m", self.module, words[0], "-c", str(self.settings), *words[1:]]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -210,10 +208,13 @@ class TestRun:
             ("camera: {platform: ../x}", "there is no camera"),
         ],
     )
-    async def test_settings_that_are_wrong(self, place: Place, settings: str, says: str) -> None:
+    def test_settings_that_are_wrong(
+        self, place: Place, settings: str, says: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         place.settings.write_text(settings)
-        code, _, err = await place.does("run")
-        assert (code, says in err) == (2, True), err
+        assert main(["run", "-c", str(place.settings)]) == 2
+        err = capsys.readouterr().err
+        assert says in err
         assert str(place.settings) in err
 
     async def test_an_identity_that_is_damaged(self, place: Place) -> None:

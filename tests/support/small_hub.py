@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -116,6 +116,7 @@ class SmallHub:
     faults: Faults = field(default_factory=Faults)
     ping_every: float = 20.0
     ahead_us: int = 0
+    backup: bytes | None = None
     tokens: dict[bytes, bytes | None] = field(default_factory=dict)
     nodes: dict[bytes, str] = field(default_factory=dict)
     epoch: int = 1
@@ -278,7 +279,8 @@ class SmallHub:
         while not self.faults.modest and (self.epoch, acknowledged + 1) in self.ledger:
             acknowledged += 1
         version = sha256(repr(sorted(self.config.items())).encode()).hexdigest()
-        await self._send(socket, Welcome(self.now(), self.credits, self.largest, acknowledged, version, self.config))
+        welcome = Welcome(self.now(), self.credits, self.largest, acknowledged, version, self.config)
+        await self._send(socket, replace(welcome, backup=self.backup))
 
     async def confirm(self) -> None:
         self.confirmed = True
