@@ -84,7 +84,7 @@ async def test_nothing_is_lost_and_nothing_blocks(
     rclone_server.make(bucket)
     there = rclone_server.folder and rclone_server.folder / bucket
     assert there is not None
-    async with fault_proxy(rclone_server.endpoint) as proxy, nothing_left_running():
+    async with nothing_left_running(), fault_proxy(rclone_server.endpoint) as proxy:
         config = Server(proxy.endpoint).config(bucket)
         await proxy.set(case.fault)
         async with keeps_ticking(), opened(config) as storage:
