@@ -15,6 +15,7 @@ from hub.db.engine import Database, open_database
 from hub.db.ledger import Look
 from hub.db.people import Person
 from hub.recognition.consent import Consent
+from hub.recognition.models import combined
 from tests.support.facts import at, older_fras, url_of
 
 DAY = Look("m", at(100), at(200))
@@ -139,3 +140,13 @@ async def test_templates_from_before_there_were_spans(tmp_path: Path) -> None:
             await granted(connection, person, 0)
         assert await recognisable.throughout(connection, [DAY]) == {"bob"}
         assert await recognisable.throughout(connection, [Look("m", at(150), at(200))]) == {"ada", "bob"}
+
+
+@pytest.mark.parametrize(("models", "counts"), [("m", False), ("mn", True), ("mo", False), ("mno", True)])
+async def test_of_an_ensemble_so_many_must_have_held_it(database: Database, models: str, counts: bool) -> None:
+    async with database.write() as connection:
+        await granted(connection, "ada", 0)
+        for model in models:
+            await held(connection, "ada", model, 0, None)
+        look = Look(combined(["m", "n", "x"], 2), at(100), at(200))
+        assert await recognisable.throughout(connection, [look]) == ({"ada"} if counts else set())

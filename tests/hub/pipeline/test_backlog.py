@@ -54,6 +54,23 @@ async def test_put_back_frames_come_first_again_in_their_order() -> None:
     assert [frame.id for frame in again] == ["0", "1", "2", "3"]
 
 
+async def test_lanes_are_apart_and_may_change() -> None:
+    lanes = {"a": "far", "b": "near"}
+    backlog: Backlog[Waiting] = Backlog(lane_of=lambda camera: lanes[camera])
+    await backlog.add([Waiting("a0", "a"), Waiting("b0", "b"), Waiting("a1", "a")])
+    assert {await backlog.another_lane([]), await backlog.another_lane(["far"])} == {"far", "near"}
+    assert [frame.id for frame in (await backlog.take(9, "near"))[0]] == ["b0"]
+    waiting = asyncio.create_task(backlog.take(9, "near"))
+    await asyncio.sleep(0)
+    lanes["a"] = "near"
+    await backlog.look_again()
+    assert [frame.id for frame in (await asyncio.wait_for(waiting, 1))[0]] == ["a0", "a1"]
+    another = asyncio.create_task(backlog.another_lane(["near"]))
+    lanes["a"] = "third"
+    await backlog.add([Waiting("a2", "a")])
+    assert await asyncio.wait_for(another, 1) == "third"
+
+
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=30), st.integers(1, 7))
 def test_every_frame_comes_out_once(arrivals: list[tuple[str, bool]], most: int) -> None:
     async def through() -> list[str]:
