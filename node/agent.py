@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from node import __version__, board, files, systemd
+from node import __version__, board, files, systemd, wifi
 from node.clock import BoardClock, Clock, HubTime
 from node.codes import make_reader
 from node.gate import make_gate
@@ -182,6 +182,8 @@ class Agent:
         logger.info("An invitation of the hub at %s, port %d", invitation.host, invitation.port)
         try:
             self.link.invite(invitation)
+            if invitation.network is not None:
+                wifi.leave(self._settings.data, invitation.network)
         except OSError as error:
             logger.warning("The invitation cannot be kept: %s", error.strerror)
 
