@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Mapping
 
 logger = logging.getLogger("fras.keeping")
 
@@ -19,7 +19,7 @@ class Keeping:
     def at_work(self) -> bool:
         return bool(self._tasks)
 
-    def start(self, jobs: dict[str, Coroutine[None, None, None]]) -> None:
+    def start(self, jobs: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
         """By what they do."""
         self._tasks = [asyncio.create_task(_guarded(what, job), name=what) for what, job in jobs.items()]
 
@@ -30,8 +30,8 @@ class Keeping:
         self._tasks = []
 
 
-async def _guarded(what: str, job: Coroutine[None, None, None]) -> None:
+async def _guarded(what: str, job: Callable[[], Awaitable[None]]) -> None:
     try:
-        await job
+        await job()
     except Exception:  # a fault of FRAS, which must not end the hub
         logger.exception("%s has failed", what)

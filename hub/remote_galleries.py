@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -169,6 +169,18 @@ async def keep_in_step(remote_gallery: RemoteGallery, clock: Clock) -> None:
             logger.log(level, "recognizer %s is not in step with consent, trying again: %s", remote_gallery.name, error)
             failing, pause = True, back_off.next()
         await clock.sleep(pause)
+
+
+async def warn_of_others(database: Database, known: Collection[str]) -> None:
+    """Says which services hold people of this school, though hub.yaml does not name them any more."""
+    async with database.read() as connection:
+        others = [name for name in await remote.recognisers(connection) if name not in known]
+    for name in others:
+        logger.warning(
+            "people are enrolled with recognizer %s, which is not in hub.yaml any more: put it back until they are "
+            "deleted there, or delete its gallery at the provider",
+            name,
+        )
 
 
 def _tell(name: str, drift: Drift, settled: Settled) -> None:

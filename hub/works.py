@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -28,7 +28,7 @@ from hub.plugin import Invented, Storage
 from hub.recognisers import Recognisers, embedders_of, judge_of, remote_galleries_of, routes_of, spare_finder
 from hub.registers import Projector
 from hub.reloading import Changes, Slot, StorageInUse, changes
-from hub.remote_galleries import keep_in_step
+from hub.remote_galleries import keep_in_step, warn_of_others
 from hub.retention import Retention
 from hub.running import Hub, running
 from hub.runtime.catalog import Catalog
@@ -172,13 +172,14 @@ class Works:
     async def keep(self) -> None:
         """Begins what goes on in the background for the recognisers there are now. Raises DatabaseError and Failure."""
         school, now, storage = self._school, self._recognisers.now, StorageInUse(self._storages)
-        jobs: dict[str, Coroutine[None, None, None]] = {}
+        jobs: dict[str, Callable[[], Awaitable[None]]] = {}
         for name, enrolment in (await enrolments_of(school, embedders_of(now), storage)).each.items():
             note = partial(school.supervisor.note, recogniser_instance(name))
-            jobs[f"moving to {name}"] = keep_moving(name, enrolment, school.database, school.clock, note)
+            jobs[f"moving to {name}"] = partial(keep_moving, name, enrolment, school.database, school.clock, note)
         galleries = remote_galleries_of(now, school.settings, school.database, storage, school.clock)
+        await warn_of_others(school.database, galleries)
         for name, gallery in galleries.items():
-            jobs[f"keeping {name} in step"] = keep_in_step(gallery, school.clock)
+            jobs[f"keeping {name} in step"] = partial(keep_in_step, gallery, school.clock)
         self._keeping.start(jobs)
 
     async def keep_no_more(self) -> None:

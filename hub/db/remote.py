@@ -24,6 +24,12 @@ async def sent(connection: AsyncConnection, recogniser: str) -> dict[str, dict[s
     return found
 
 
+async def recognisers(connection: AsyncConnection) -> list[str]:
+    """Those that anything was sent to, and that have not confirmed its deletion."""
+    query = select(table.c.recogniser).distinct().order_by(table.c.recogniser)
+    return list((await connection.execute(query)).scalars())
+
+
 async def holders(connection: AsyncConnection, person: str) -> list[str]:
     """The recognisers that anything of the person was sent to, and that have not confirmed its deletion."""
     query = select(table.c.recogniser).where(table.c.person == person).distinct().order_by(table.c.recogniser)

@@ -190,7 +190,9 @@ async def test_withdrawn_while_the_service_is_away_across_restarts(place: School
             assert await remote.sent(connection, "cloud") == {}
 
 
-async def test_a_receipt_says_what_is_still_to_be_deleted(place: School, fake: FakeAzure) -> None:
+async def test_a_receipt_says_what_is_still_to_be_deleted(
+    place: School, fake: FakeAzure, caplog: pytest.LogCaptureFixture
+) -> None:
     write(place, LOCAL + cloud(fake))
     await enrol(place, "ada", "bob")
     async with open_school(paths(place)) as opened_school:
@@ -205,6 +207,8 @@ async def test_a_receipt_says_what_is_still_to_be_deleted(place: School, fake: F
         assert name == "cloud"
         assert reason
     write(place, LOCAL)
+    async with hub(place):
+        assert "people are enrolled with recognizer cloud, which is not in hub.yaml any more" in caplog.text
     async with open_school(paths(place)) as opened_school:
         assert "not in hub.yaml any more" in (await forget_elsewhere(opened_school, "bob"))["cloud"]
 
