@@ -32,6 +32,7 @@ def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
         school.enrol("ada")
         with running(school) as hub:
             hub.says("door: running")
+            hub.says("running; Ctrl-C stops")
             yield hub
             assert hub.stop() == 0
 
