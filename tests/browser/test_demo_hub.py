@@ -89,7 +89,7 @@ async def test_the_six_pages_of_the_demo_are_accessible_and_at_home(hub: Running
         page = opened.page
         await page.goto(address(hub))
         register = await page.locator("a[href^='/lectures/']").first.get_attribute("href")
-        for path in ("/", "/people", "/people/demo-alex", "/images", "/attendance", register, "/cameras"):
+        for path in ("/", "/people", "/people/demo-alex", "/images", "/attendance", register, "/cameras", "/nodes"):
             await page.goto(address(hub) + path)
             await opened.is_accessible(path)
         assert (opened.complaints, opened.elsewhere) == ([], [])
