@@ -13,10 +13,18 @@ import pytest
 import pytest_asyncio
 
 from tests.support.distributions import forgetting
+from tests.support.facts import KIND
 from tests.support.filmed import filmed, filmed_once
 from tests.support.fras import School
 
 __all__ = ["filmed", "filmed_once"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if KIND == "postgresql":
+        left_out = [item for item in items if item.get_closest_marker("sqlite")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session")

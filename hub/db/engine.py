@@ -1,6 +1,6 @@
 """Opening the database, and the two kinds of transaction everything else uses.
 
-The only module that knows SQLite's own SQL.
+The only module that knows SQLite's or PostgreSQL's own SQL.
 """
 
 from __future__ import annotations
@@ -9,21 +9,26 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing, nullcontext, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, NullPool, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from . import schema
-from .errors import DatabaseError, explain
+from .errors import DatabaseError, explain, unreachable
 from .objections import Entry, begin, keep
 
 BUSY_SECONDS = 15
 """How long a writer waits for another process's transaction."""
+CONNECT_SECONDS = 10
+"""How long a PostgreSQL server may take to answer."""
+WRITERS = 0x46524153
+"""The advisory lock that a writing transaction holds on PostgreSQL ("FRAS")."""
 
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
@@ -38,14 +43,14 @@ class Database:
         self._objections = objections
         self._reader = reader
         self._writer = writer
-        # SQLite has one writer: waiting for it here is fair and costs nothing; SQLite itself sleeps and polls.
-        self._turn = asyncio.Lock() if reader.dialect.name == "sqlite" else nullcontext()
+        # There is one writer: waiting for it here is fair and costs nothing; SQLite itself sleeps and polls.
+        self._turn = asyncio.Lock()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A consistent view; writing through it fails."""
         with _Explained(self.name):
-            async with self._reader.connect() as connection:
+            async with _connected(self._reader, self.name) as connection:
                 yield connection
 
     @asynccontextmanager
@@ -54,7 +59,8 @@ class Database:
         if self._writer is None:
             raise DatabaseError(f"the database {self.name} was opened for reading", hint="this is a fault of FRAS")
         with _Explained(self.name):
-            async with self._turn, self._writer.begin() as connection:
+            async with self._turn, _connected(self._writer, self.name) as connection, connection.begin():
+                await _alone(connection)
                 noted = begin(connection)
                 yield connection
                 if noted and self._objections:
@@ -69,7 +75,6 @@ class Database:
             with _Explained(self.name):
                 async with self._turn:
                     await asyncio.to_thread(_empty_log, self.name)
-
 
     async def forget_copies(self, before: datetime) -> None:
         """Removes copies of the SQLite file that migrations made before that moment (UTC)."""
@@ -94,15 +99,16 @@ async def open_database(
     Raises DatabaseError, DatabaseTooNew.
     """
     parsed = _parse(url)
-    name = parsed.database or "" if parsed.drivername.startswith("sqlite") else parsed.render_as_string()
+    local = parsed.drivername.startswith("sqlite")
+    name = parsed.database or "" if local else parsed.set(drivername="postgresql").render_as_string()
     async with AsyncExitStack() as stack:
         with _Explained(name):
-            if parsed.drivername.startswith("sqlite"):
+            if local:
                 _prepare_file(Path(name), read_only)
             if not read_only:
                 await _migrate(parsed, name)
             reader = _engine(stack, parsed, begin="BEGIN", query_only=True)
-            async with reader.connect() as connection:
+            async with _connected(reader, name) as connection:
                 await connection.run_sync(schema.verify, name)
             writer = None if read_only else _engine(stack, parsed, begin="BEGIN IMMEDIATE")
         if objections and not read_only:
@@ -154,8 +160,22 @@ def _engine(
 ) -> AsyncEngine:
     """An engine that is disposed of with `stack`."""
     if url.get_backend_name() != "sqlite":
-        isolation = "REPEATABLE READ" if query_only else "READ COMMITTED"
-        engine = create_async_engine(url, hide_parameters=True, isolation_level=isolation)
+        engine = create_async_engine(
+            url,
+            hide_parameters=True,
+            isolation_level="REPEATABLE READ" if query_only else "READ COMMITTED",
+            pool_pre_ping=True,
+            pool_size=8 if query_only else 1,
+            max_overflow=0,
+            pool_timeout=30,
+            connect_args={
+                "timeout": CONNECT_SECONDS,
+                "server_settings": {
+                    "application_name": "fras",
+                    "default_transaction_read_only": "on" if query_only else "off",
+                },
+            },
+        )
         stack.push_async_callback(engine.dispose)
         return engine
     options: dict[str, Any] = {"pool_timeout": 60}
@@ -192,6 +212,25 @@ def _engine(
     return engine
 
 
+@asynccontextmanager
+async def _connected(engine: AsyncEngine, name: str) -> AsyncIterator[AsyncConnection]:
+    async with AsyncExitStack() as stack:
+        try:
+            connection = await stack.enter_async_context(engine.connect())
+        except (OSError, PoolTimeout) as error:
+            raise unreachable(error, name) from error
+        yield connection
+
+
+async def _alone(connection: AsyncConnection) -> None:
+    """Waits until no other program writes; SQLite's BEGIN IMMEDIATE has done so already.
+
+    Events are numbered in the order of their commits, and what a transaction has read stays so until it writes.
+    """
+    if connection.dialect.name == "postgresql":
+        await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS})")
+
+
 class _Closing(sqlite3.Connection):
     """Ends its transaction when it is closed.
 
@@ -209,7 +248,8 @@ async def _migrate(url: URL, name: str) -> None:
     """Brings the schema up to date in one transaction, so that a killed migration leaves the old schema."""
     async with AsyncExitStack() as stack:
         engine = _engine(stack, url, begin="BEGIN IMMEDIATE", migrating=True)
-        async with engine.begin() as connection:
+        async with _connected(engine, name) as connection, connection.begin():
+            await _alone(connection)
             found = await connection.run_sync(schema.revision, name)
             if found == schema.HEAD:
                 return
@@ -235,5 +275,9 @@ class _Explained:
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, DBAPIError) and not isinstance(error, IntegrityError):
+        if isinstance(error, IntegrityError):
+            return
+        if isinstance(error, DBAPIError):
             raise explain(error, self._name) from error
+        if isinstance(error, ConnectionError):
+            raise unreachable(error, self._name) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeout
 
 from hub.failure import Failure
 
@@ -64,13 +65,44 @@ _SAYINGS: tuple[tuple[str, type[DatabaseError], str, str], ...] = (
 )
 
 
+_STATES: tuple[tuple[str, type[DatabaseError], str, str], ...] = (
+    ("28", DatabaseError, "refuses this user or password", "correct the URL at hub: database:"),
+    ("3D000", DatabaseError, "does not exist on its server", "create it: createdb -O USER NAME"),
+    ("42501", DatabaseError, "does not let this user do what FRAS needs", "make the user the database's owner"),
+    ("53100", DatabaseFull, "has no room left on its disk", "free some space; it is tried again"),
+    ("53300", DatabaseError, "has no connection left for FRAS", "raise max_connections on its server"),
+    ("25006", DatabaseError, "may only be read: its server is a standby", "name the primary at hub: database:"),
+    ("57P0", DatabaseError, "is being stopped or started by its server", "it is tried again"),
+    ("08", DatabaseError, "has lost its connection", "see whether its server runs; it is tried again"),
+)
+"""By SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html), or how it begins."""
+
+
+def unreachable(error: Exception, name: str) -> DatabaseError:
+    """A server that cannot be talked to, be it that it does not answer, or that it has no connection to give."""
+    if isinstance(error, SQLAlchemyTimeout):
+        return DatabaseError(
+            f"the database {name} is overburdened: no connection to it was free in time",
+            hint="look at what else its server does; it is tried again",
+        )
+    said = getattr(error, "strerror", None) or ("no answer in time" if isinstance(error, TimeoutError) else str(error))
+    return DatabaseError(
+        f"the database {name} cannot be reached: {said}",
+        hint="check the host and port at hub: database:, and that the server runs and lets this machine in",
+    )
+
+
 def explain(error: DBAPIError, name: str) -> DatabaseError:
     """The failure to show for `error` of the database called `name`; holds no SQL and no values."""
     cause = getattr(error.orig, "sqlite_errorname", "")
     for prefix, kind, fact, hint in _SAYINGS:
         if cause.startswith(prefix):
             return kind(f"the database {name} {fact}", hint=hint)
+    state = getattr(error.orig, "sqlstate", None) or ""
+    for prefix, kind, fact, hint in _STATES:
+        if state.startswith(prefix):
+            return kind(f"the database {name} {fact}", hint=hint)
     return DatabaseError(
-        f"the database {name} refused: {type(error.orig).__name__} {cause}".rstrip(),
+        f"the database {name} refused: {type(error.orig).__name__} {cause or state}".rstrip(),
         hint="see whether it is running and reachable, then try again",
     )

@@ -265,6 +265,7 @@ async def test_a_full_disk_refuses_only_what_does_not_fit(
     assert len(await rows(database)) == 4
 
 
+@pytest.mark.sqlite
 async def test_a_full_database_keeps_nothing_and_recovers(opened: tuple[Database, Inbox], tmp_path: Path) -> None:
     database, inbox = opened
     waits = await inbox.accept("door", frame(0))

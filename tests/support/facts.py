@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import create_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from hub.db import schema
 from hub.db.engine import Database, open_database
 from hub.inbox import Crop, FaceRecord, Inbox, open_inbox
 from hub.plugin import Box, Frame, Quality, SystemClock
+from tests.support import postgres
 
+KIND = os.environ.get("FRAS_TEST_DATABASE", "sqlite")
+"""Which databases this run of the tests is about: "sqlite" or "postgresql"."""
 START = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 
 
@@ -32,15 +38,22 @@ class SetClock(SystemClock):
 
 
 def url_of(folder: Path) -> str:
-    return f"sqlite:///{folder}/fras.db"
+    """The database of the tests in `folder`, of the kind that this run of the tests is about."""
+    return postgres.database_of(folder) if KIND == "postgresql" else f"sqlite:///{folder}/fras.db"
 
 
 def older_fras(folder: Path, revision: str) -> None:
     """Makes the database that a FRAS of that schema would have made."""
-    engine = create_engine(url_of(folder))
-    with engine.begin() as connection:
-        schema.upgrade(connection, revision)
-    engine.dispose()
+
+    async def make() -> None:
+        url = url_of(folder).replace("sqlite:", "sqlite+aiosqlite:").replace("postgresql:", "postgresql+asyncpg:")
+        engine = create_async_engine(url)
+        async with engine.begin() as connection:
+            await connection.run_sync(schema.upgrade, revision)
+        await engine.dispose()
+
+    with ThreadPoolExecutor(1) as apart:  # beside the loop of the test
+        apart.submit(asyncio.run, make()).result()
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from hub.cli.commands import fras
 from tests.support import colours
 from tests.support.distributions import install
+from tests.support.facts import KIND, url_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,6 +32,13 @@ attendance:
   timetable:
     - {class: 10A, lecture: Mathematics, room: "101", days: mon-fri, start: "09:00", end: "09:50"}
 """
+
+
+def of_this_kind(hub_yaml: str, folder: Path) -> str:
+    """The configuration, on a database of the kind that this run of the tests is about."""
+    if KIND == "sqlite":
+        return hub_yaml
+    return hub_yaml.replace("hub: {", f'hub: {{database: "{url_of(folder)}", ', 1)
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,7 @@ class School:
         self.folder = folder
         self.site = folder / "site"
         install(self.site, "fras-colours", "colours", Path(colours.__file__).read_text("utf-8"))
-        (folder / "hub.yaml").write_text(HUB_YAML, "utf-8")
+        (folder / "hub.yaml").write_text(of_this_kind(HUB_YAML, folder), "utf-8")
         (folder / "incoming").mkdir()
 
     def fras(self, *words: str) -> Answer:

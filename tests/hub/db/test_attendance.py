@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 
+import pytest
 from sqlalchemy import text
 
 from hub.attendance.records import Mark, Sighting, Status
@@ -63,6 +64,7 @@ async def test_people_erased_meanwhile_are_left_out(database: Database) -> None:
         assert await attendance.marks_of(connection, MONDAY) == [ABSENT]
 
 
+@pytest.mark.sqlite
 async def test_only_what_has_changed_is_written(database: Database) -> None:
     async with database.write() as connection:
         await people.add(connection, Person("1", "Ada"), Person("2", "Bob"))

@@ -85,6 +85,7 @@ async def test_lectures_are_kept_where_they_have_marks(database: Database) -> No
         assert await overview.held(connection, FIRST, LAST) == {}
 
 
+@pytest.mark.sqlite
 async def test_marks_of_an_older_fras_are_counted_when_it_is_upgraded(tmp_path: Path) -> None:
     marks = [
         mark("ada", MONDAY, 0, Status.ABSENT),

@@ -20,6 +20,8 @@ from hub.db.errors import DatabaseError, DatabaseFull, DatabaseTooNew
 from hub.db.people import Person
 from tests.support.facts import url_of
 
+pytestmark = pytest.mark.sqlite
+
 
 async def pragma(database: Database, name: str) -> object:
     async with database.write() as connection:

@@ -102,6 +102,7 @@ async def test_watermarks_only_rise_and_wait_for_recognition(database: Database)
         assert await ledger.watermarks(connection) == {"a": at(10), "b": at(3)}
 
 
+@pytest.mark.sqlite
 async def test_the_pending_index_is_used(database: Database) -> None:
     """SQLite uses it only while the statement spells the condition as the index does."""
     statements: list[str] = []

@@ -39,6 +39,7 @@ PAGES: dict[str, Asked] = {
 }
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("name", PAGES)
 async def test_no_page_reads_a_whole_table(name: str, tmp_path: Path) -> None:
     statements: list[str] = []

@@ -1,0 +1,113 @@
+"""What only a server can do to a database: refuse, stop in the middle, and serve several programs at once."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+import pytest
+
+from hub.db import outbox, people
+from hub.db.engine import Database, open_database
+from hub.db.errors import DatabaseError, DatabaseTooNew
+from hub.db.people import Person
+from tests.support import postgres
+
+
+async def test_a_server_that_is_not_there_is_said() -> None:
+    with pytest.raises(DatabaseError, match=r"cannot be reached: .*; check the host and port") as said:
+        async with open_database("postgresql://fras:secret@127.0.0.1:1/school"):
+            pass
+    assert "secret" not in str(said.value)
+
+
+async def test_a_database_that_is_not_there_is_said() -> None:
+    with pytest.raises(DatabaseError, match=r"does not exist on its server; create it"):
+        async with open_database(postgres.server().dsn("nobodys")):
+            pass
+
+
+async def test_somebody_elses_and_a_newer_database_are_refused(tmp_path: Path) -> None:
+    url = postgres.database_of(tmp_path)
+    name = url.rpartition("/")[2]
+    postgres.server().sql("CREATE TABLE theirs (id int)", name)
+    with pytest.raises(DatabaseError, match="was not made by FRAS"):
+        async with open_database(url):
+            pass
+    postgres.server().sql("DROP TABLE theirs", name)
+    async with open_database(url):
+        pass
+    postgres.server().sql("UPDATE alembic_version SET version_num = '9999'", name)
+    with pytest.raises(DatabaseTooNew, match="newer than"):
+        async with open_database(url):
+            pass
+
+
+async def test_reading_cannot_write(tmp_path: Path) -> None:
+    async with open_database(postgres.database_of(tmp_path)) as database:
+        with pytest.raises(DatabaseError):
+            async with database.read() as connection:
+                await people.add(connection, Person("1", "Ada"))
+        async with database.read() as connection:
+            assert await people.all(connection) == []
+
+
+async def test_two_programs_may_open_a_new_database_at_once(tmp_path: Path) -> None:
+    url = postgres.database_of(tmp_path)
+
+    async def one() -> None:
+        async with open_database(url) as database, database.read() as connection:
+            assert await people.all(connection) == []
+
+    await asyncio.gather(one(), one())
+
+
+async def test_events_of_several_programs_are_numbered_in_the_order_of_their_commits(tmp_path: Path) -> None:
+    url = postgres.database_of(tmp_path)
+    seen: list[int] = []
+    async with open_database(url) as one, open_database(url) as other, open_database(url, read_only=True) as follower:
+
+        async def tell(database: Database, count: int) -> None:
+            for number in range(count):
+                async with database.write() as connection:
+                    await outbox.append(connection, "test", {"number": number})
+                    await asyncio.sleep(0)
+
+        async def follow() -> None:
+            while len(seen) < 60:
+                async with follower.read() as connection:
+                    seen.extend(event.id for event in await outbox.after(connection, seen[-1] if seen else 0, 100))
+
+        async with asyncio.timeout(60):
+            await asyncio.gather(tell(one, 30), tell(other, 30), follow())
+    assert seen == sorted(seen)
+    assert len(seen) == 60
+
+
+async def _cut_off(database: Database, server: postgres.Server, how: signal.Signals) -> None:
+    async with database.write() as connection:
+        await people.add(connection, Person("2", "Bob"))
+        await asyncio.to_thread(server.stop, how)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT])
+async def test_a_server_that_is_restarted_in_the_middle_of_a_write(tmp_path: Path, how: signal.Signals) -> None:
+    """What was not committed is not there, what was is, and the next write needs nobody's help."""
+    server = postgres.Server()
+    try:
+        async with open_database(server.dsn("postgres")) as database:
+            async with database.write() as connection:
+                await people.add(connection, Person("1", "Ada"))
+            with pytest.raises(DatabaseError, match=r"tried again|try again|lets this machine in"):
+                await _cut_off(database, server, how)
+            with pytest.raises(DatabaseError):
+                async with database.write():
+                    pass
+            await asyncio.to_thread(server.start)
+            async with database.write() as connection:
+                await people.add(connection, Person("3", "Cem"))
+            async with database.read() as connection:
+                assert [person.id for person in await people.all(connection)] == ["1", "3"]
+    finally:
+        server.remove()

