@@ -61,8 +61,7 @@ def test_nobody_is_late_where_nobody_watched_those_who_came_in_time() -> None:
     mark = of(taken([saw("ada", "09:13")], thin("09:00", "09:12")), "ada")
     assert (mark.status, mark.minutes) == (Status.PRESENT, None)
     assert mark.why == (
-        "seen once from 09:13 at door-101, best score 0.71; "
-        "whether in time is not known: no camera watched until 09:10"
+        "seen once from 09:13 at door-101, best score 0.71; whether in time is not known: no camera watched until 09:10"
     )
     mark = of(taken([saw("ada", "09:13")], thin("09:02", "09:12")), "ada")
     assert mark.why.endswith("not known: the cameras watched only 20 % of the time until 09:10")
