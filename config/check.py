@@ -29,6 +29,8 @@ _HINTS = {
 }
 _DIGITS = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 _PRIVATE = re.compile("pass|secret|token|key|credential|user|pin|url|database|code", re.IGNORECASE)
+_LOGIN = re.compile(r"//[^/\s]*@")
+"""What a URL that carries a user and password looks like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,8 @@ class _Wording:
         """The value as written, where it is short and nothing that is better not shown."""
         written = self.document.written.get((*self.keys, *path), value)
         if not isinstance(written, str) or isinstance(value, Secret) or not self.public(path) or len(written) > 40:
+            return ""
+        if _LOGIN.search(written):
             return ""
         return f", got {written!r}"
 

@@ -127,6 +127,11 @@ class TestSecrets:
         assert "hunter2" not in line
         assert "for 'url', check cam->url" in line
 
+    def test_a_password_in_the_url_of_a_service_is_not_repeated(self, tmp_path: Path) -> None:
+        (line,) = said(tmp_path, "  endpoint: https://ada:hunter2@store", {"endpoint": int})
+        assert "hunter2" not in line
+        assert "'endpoint'" in line
+
     def test_a_literal_password_is_not_repeated_either(self, tmp_path: Path) -> None:
         (line,) = said(tmp_path, "  url: x\n  password: 4711", {"url": str, "password": vol.All(str, no_friday)})
         assert "4711" not in line
