@@ -18,8 +18,9 @@ from hub import restoring
 from hub.backup import Backup
 from hub.calibrating import Stale, stale_calibration
 from hub.crops import Crops
-from hub.db import objections, remote
+from hub.db import copying, objections, remote
 from hub.db import school as school_name
+from hub.db.copying import Copied
 from hub.db.engine import Database, open_database
 from hub.db.errors import DatabaseError
 from hub.db.nodes import Node
@@ -317,6 +318,18 @@ async def restore(paths: Paths, file: Path, *, force: bool = False, report: Repo
                     objected, erased = await restoring.heed(brought_back, erasure, objecting)
             aside = restoring.exchange(paths.data, new, staged, database, clock.now())
     return Restored(manifest, pictures, frames, aside, tuple(kept), Since(objected, erased, told))
+
+
+async def copy_database(paths: Paths, target: str, report: Report) -> list[Copied]:
+    """Copies the school's database into the empty one at the URL `target`, while no hub runs on it.
+
+    Raises config.Invalid and Failure.
+    """
+    settings = read_settings(paths.config, Catalog())
+    with lock_data_folder(paths.data):
+        refuse_half_restored(paths.data)
+        source = paths.database_url(settings.school.database)
+        return await copying.copy(source, paths.database_url(target), report)
 
 
 def recogniser_instance(name: str) -> str:

@@ -22,6 +22,7 @@ COMMANDS = {
     "backup": "backup.backup",
     "restore": "backup.restore",
     "audit": "audit.app",
+    "db": "db.app",
 }
 """Where each is, in the order of `fras --help`: a function, or a group of commands."""
 

@@ -99,11 +99,10 @@ async def open_database(
     Raises DatabaseError, DatabaseTooNew.
     """
     parsed = _parse(url)
-    local = parsed.drivername.startswith("sqlite")
-    name = parsed.database or "" if local else parsed.set(drivername="postgresql").render_as_string()
+    name = _name(parsed)
     async with AsyncExitStack() as stack:
         with _Explained(name):
-            if local:
+            if _is_file(parsed):
                 _prepare_file(Path(name), read_only)
             if not read_only:
                 await _migrate(parsed, name)
@@ -114,6 +113,27 @@ async def open_database(
         if objections and not read_only:
             await _keep(objections, [])
         yield Database(name, reader, writer, objections)
+
+
+@asynccontextmanager
+async def new_database(url: str) -> AsyncIterator[AsyncConnection]:
+    """The one transaction that makes a database: its schema, then what the block writes, or nothing at all.
+
+    Keys are checked no later than at its end. Raises DatabaseError, also for a database that is not empty.
+    """
+    parsed = _parse(url)
+    name = _name(parsed)
+    async with AsyncExitStack() as stack:
+        with _Explained(name):
+            if _is_file(parsed):
+                _prepare_file(Path(name), read_only=False)
+            engine = _engine(stack, parsed, begin="BEGIN IMMEDIATE", migrating=True)
+            async with _connected(engine, name) as connection, connection.begin():
+                await _alone(connection)
+                await connection.run_sync(schema.refuse_occupied, name)
+                await connection.run_sync(schema.upgrade)
+                yield connection
+                await _check_references(connection, f"what was written into the database {name}")
 
 
 async def _keep(file: Path, noted: list[Entry]) -> None:
@@ -137,6 +157,15 @@ def _parse(url: str) -> URL:
     if kind == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise DatabaseError("a SQLite database needs a file", hint='write "sqlite:///fras.db"')
     return parsed.set(drivername=DRIVERS[kind])
+
+
+def _is_file(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite"
+
+
+def _name(url: URL) -> str:
+    """What messages call it: the file, or the server's address without what may be a password."""
+    return url.database or "" if _is_file(url) else url.set(drivername="postgresql", query={}).render_as_string()
 
 
 def _prepare_file(file: Path, read_only: bool) -> None:
@@ -257,13 +286,18 @@ async def _migrate(url: URL, name: str) -> None:
             if found is not None and engine.dialect.name == "sqlite":
                 await asyncio.to_thread(schema.copy_file, Path(name))
             await connection.run_sync(schema.upgrade)
-            if engine.dialect.name == "sqlite":
-                broken = (await connection.exec_driver_sql("PRAGMA foreign_key_check")).first()
-                if broken is not None:
-                    raise DatabaseError(
-                        f"migrating the database {name} would break references of its table {broken[0]}",
-                        hint="it was left as it was; please report this",
-                    )
+            await _check_references(connection, f"migrating the database {name}")
+
+
+async def _check_references(connection: AsyncConnection, doing: str) -> None:
+    """PostgreSQL checks them by itself."""
+    if connection.dialect.name == "sqlite":
+        broken = (await connection.exec_driver_sql("PRAGMA foreign_key_check")).first()
+        if broken is not None:
+            raise DatabaseError(
+                f"{doing} would break references of its table {broken[0]}",
+                hint="it was left as it was; please report this",
+            )
 
 
 class _Explained:

@@ -30,6 +30,15 @@ def revision(connection: Connection, name: str) -> str | None:
     return None
 
 
+def refuse_occupied(connection: Connection, name: str) -> None:
+    """Raises DatabaseError unless the database has no tables."""
+    if inspect(connection).get_table_names():
+        raise DatabaseError(
+            f"the database {name} is not empty",
+            hint="nothing was changed; name a new file, or a database that was just created",
+        )
+
+
 def verify(connection: Connection, name: str) -> None:
     """Raises DatabaseError unless the schema is the one this FRAS knows."""
     found = revision(connection, name)

@@ -1,0 +1,221 @@
+"""A whole database into another, of the other kind too: every row as it is stored, then compared."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    ColumnElement,
+    Dialect,
+    LargeBinary,
+    Row,
+    Select,
+    String,
+    Table,
+    TableClause,
+    Text,
+    cast,
+    column,
+    func,
+    insert,
+    select,
+    table,
+    text,
+    type_coerce,
+)
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from .engine import new_database, open_database
+from .errors import DatabaseError, DatabaseFull, explain
+from .tables import metadata
+from .types import Float32Vector
+
+BATCH = 1000
+"""Rows held in memory at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """A table, how many rows it has in both databases, and the SHA-256 of them all in the order of their keys."""
+
+    table: str
+    rows: int
+    sha256: str
+
+
+async def copy(source: str, target: str, report: Callable[[str], None] = lambda message: None) -> list[Copied]:
+    """Copies the database at the URL `source` into the empty or new one at `target`, and compares every row.
+
+    The source is read as it is at one moment. What goes wrong, be it that the process is killed, leaves the target
+    without tables. Raises DatabaseError.
+    """
+    async with open_database(source, read_only=True) as opened, opened.read() as old, new_database(target) as new:
+        for each in reversed(metadata.sorted_tables):  # a new schema has a school of its own
+            await new.execute(each.delete())
+        copied = []
+        for each in metadata.sorted_tables:
+            report(f"copying {each.name}")
+            copied.append(await _copy(old, new, each))
+            await _count_on(old, new, each)
+        for each, sent in zip(metadata.sorted_tables, copied, strict=True):
+            report(f"comparing {sent.table}, {sent.rows} rows")
+            _compare(sent, await _read(new, each))
+    return copied
+
+
+def _compare(sent: Copied, arrived: Copied) -> None:
+    if sent != arrived:
+        raise DatabaseError(
+            f"the table {sent.table} is not the same in the copy: {sent.rows} rows {sent.sha256[:12]} were read, "
+            f"{arrived.rows} rows {arrived.sha256[:12]} arrived",
+            hint="nothing was kept of the copy; please report this",
+        )
+
+
+class _Digest:
+    """What one table holds, as numbers, texts, bytes and moments, whatever database holds it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._rows = 0
+        self._sum = hashlib.sha256()
+
+    def add(self, rows: Sequence[Row[Any]]) -> None:
+        self._rows += len(rows)
+        for row in rows:
+            line = json.dumps([_plain(value) for value in row], separators=(",", ":"))
+            self._sum.update(line.encode() + b"\n")
+
+    def done(self) -> Copied:
+        return Copied(self._name, self._rows, self._sum.hexdigest())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return value + 0.0  # SQLite keeps no sign of zero
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value.hex() if isinstance(value, bytes) else value
+
+
+async def _copy(old: AsyncConnection, new: AsyncConnection, each: Table) -> Copied:
+    digest = _Digest(each.name)
+    stored = _stored(each, new)
+    async with _rows(old, each) as batches:
+        async for batch in batches:
+            digest.add(batch)
+            try:
+                await new.execute(insert(stored), [dict(row._mapping) for row in batch])
+            except DBAPIError as error:
+                said = explain(error, "")
+                if isinstance(said, DatabaseFull):
+                    raise
+                raise DatabaseError(
+                    f"the new database does not take the rows of the table {each.name}: {type(error.orig).__name__}",
+                    hint="nothing was kept of the copy, and the old database is as it was; please report this",
+                ) from error
+    return digest.done()
+
+
+async def _read(connection: AsyncConnection, each: Table) -> Copied:
+    digest = _Digest(each.name)
+    async with _rows(connection, each) as batches:
+        async for batch in batches:
+            digest.add(batch)
+    return digest.done()
+
+
+@asynccontextmanager
+async def _rows(connection: AsyncConnection, each: Table) -> AsyncIterator[AsyncIterator[Sequence[Row[Any]]]]:
+    """Batches of rows in the order of their key, which is the same in every database."""
+    query = _ordered(_stored(each, connection), each.primary_key, connection)
+    result = await connection.stream(query, execution_options={"yield_per": BATCH})
+    try:
+        yield result.partitions()
+    finally:
+        await result.close()
+
+
+def _ordered(stored: TableClause, key: Iterable[Column[Any]], connection: AsyncConnection) -> Select[Any]:
+    server = connection.dialect.name == "postgresql"
+    order: list[ColumnElement[Any]] = []
+    for part in key:
+        found = stored.c[part.name]
+        # SQLite compares bytes; a PostgreSQL database may compare as some language does.
+        order.append(found.collate("C") if server and isinstance(part.type, String) else found)
+    return select(stored).order_by(*order)
+
+
+def _stored(each: Table, connection: AsyncConnection) -> TableClause:
+    """The table with values as they are stored: NULL and JSON's null are not the same, nor are two JSON texts."""
+    server = connection.dialect.name == "postgresql"
+    return table(each.name, *(column(part.name, _as_stored(part.type, server)) for part in each.columns))
+
+
+def _as_stored(kind: TypeEngine[Any], server: bool) -> TypeEngine[Any]:
+    if isinstance(kind, JSON):
+        return _ServersJsonText() if server else _JsonText()
+    return LargeBinary() if isinstance(kind, Float32Vector) else kind
+
+
+class _JsonText(TypeDecorator[str]):
+    """JSON as its text. A number alone SQLite keeps as a number, 3.0 as 3: so it is written in every database."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        if isinstance(value, str) and value.startswith(tuple("-0123456789")):
+            value = json.loads(value)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        return value if value is None or isinstance(value, str) else json.dumps(value)
+
+
+class _ServersJsonText(_JsonText):
+    """The same of PostgreSQL, which keeps the text."""
+
+    cache_ok = True
+
+    def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        return type_coerce(cast(column, Text), self)
+
+    def bind_expression(self, bindparam: Any) -> ColumnElement[Any]:
+        return cast(cast(bindparam, Text), JSON)
+
+
+async def _count_on(old: AsyncConnection, new: AsyncConnection, each: Table) -> None:
+    """Numbers that the old database has given, be their rows gone, the new one does not give again."""
+    counted = each.autoincrement_column
+    if counted is None:
+        return
+    highest = (await new.execute(select(func.max(counted)))).scalar() or 0
+    last = max(highest, await _last(old, each.name, counted.name))
+    if new.dialect.name == "sqlite":
+        await new.execute(text("DELETE FROM sqlite_sequence WHERE name = :name"), {"name": each.name})
+        await new.execute(
+            text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :last)"), {"name": each.name, "last": last}
+        )
+    elif last:
+        await new.execute(
+            text("SELECT setval(pg_get_serial_sequence(:name, :counted), :last)"),
+            {"name": each.name, "counted": counted.name, "last": last},
+        )
+
+
+async def _last(connection: AsyncConnection, name: str, counted: str) -> int:
+    if connection.dialect.name == "sqlite":
+        query = text("SELECT seq FROM sqlite_sequence WHERE name = :name")
+        return (await connection.execute(query, {"name": name})).scalar() or 0
+    query = text("SELECT pg_sequence_last_value(pg_get_serial_sequence(:name, :counted)::regclass)")
+    return (await connection.execute(query, {"name": name, "counted": counted})).scalar() or 0
