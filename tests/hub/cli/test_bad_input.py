@@ -286,10 +286,10 @@ def test_frames_with_times_decades_off_are_recognised_once_and_change_no_other_d
     for number, taken in enumerate(["0000:00:00 00:00:00", "2026:13:45 99:99:99", "9999:12:31 23:59:59", "gibberish"]):
         picture = media.image_file(BOB, exif=media.exif(taken=taken))
         (school.folder / "incoming" / f"exif{number}.jpg").write_bytes(picture)
-    for _ in range(2):
+    for told in ("frames: 10 recognised", "frames: none"):
         answer = school.fras("run", "--until-done")
         assert answer.code == 0, answer.err
-        assert "frames: 51 empty, 11 recognised" in answer.err
+        assert told in answer.err
     assert school.fras("attendance", "--date", "2026-11-16", "--json").out == before.out
     assert school.fras("audit", "verify").code == 0
 
