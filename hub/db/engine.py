@@ -30,6 +30,9 @@ CONNECT_SECONDS = 10
 WRITERS = 0x46524153
 """The advisory lock that a writing transaction holds on PostgreSQL ("FRAS")."""
 
+SERVER_OPTIONS = ("ssl", "host", "passfile")
+"""What may follow the ? of a PostgreSQL URL, as asyncpg has it."""
+
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
 
@@ -149,14 +152,25 @@ async def _keep(file: Path, noted: list[Entry]) -> None:
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError:
-        raise DatabaseError("hub.database is not a database URL", hint='write "sqlite:///fras.db"') from None
+    except (ArgumentError, ValueError):  # the latter for a port that is no number
+        raise DatabaseError(
+            "that is not a database URL", hint="write sqlite:///fras.db, or postgresql://USER@HOST/NAME"
+        ) from None
     kind = parsed.get_backend_name()
     if kind not in DRIVERS:
         raise DatabaseError(f"databases of the kind {kind!r} are not supported", hint="use sqlite or postgresql")
     if kind == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise DatabaseError("a SQLite database needs a file", hint='write "sqlite:///fras.db"')
-    return parsed.set(drivername=DRIVERS[kind])
+    query = dict(parsed.query)
+    if kind == "postgresql":
+        if "sslmode" in query:  # so PostgreSQL's own programs call it
+            query["ssl"] = query.pop("sslmode")
+        for unknown in sorted(query.keys() - set(SERVER_OPTIONS)):
+            raise DatabaseError(
+                f"?{unknown}= in the database's URL is not known",
+                hint=f"{', '.join(SERVER_OPTIONS)} may stand there; user and password before the @",
+            )
+    return parsed.set(drivername=DRIVERS[kind], query=query)
 
 
 def _is_file(url: URL) -> bool:

@@ -102,6 +102,12 @@ def explain(error: DBAPIError, name: str) -> DatabaseError:
     for prefix, kind, fact, hint in _STATES:
         if state.startswith(prefix):
             return kind(f"the database {name} {fact}", hint=hint)
+    said = error.orig.__cause__ if error.orig else None
+    if isinstance(said, ValueError):  # asyncpg's, about its own options
+        return DatabaseError(
+            f"the database {name} cannot be reached as its URL says: {str(said).splitlines()[0]}",
+            hint="correct what follows the ? at hub: database:",
+        )
     return DatabaseError(
         f"the database {name} refused: {type(error.orig).__name__} {cause or state}".rstrip(),
         hint="see whether it is running and reachable, then try again",
