@@ -1,0 +1,143 @@
+"""A network namespace, and a bad wire from it to this one: two TUN devices with a loss and a latency between them.
+
+Both ends are the kernel's own TCP. The wire is ours, since few kernels bring `tc netem` along.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import random
+import shutil
+import struct
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+
+TUN = "/dev/net/tun"
+TUNSETIFF = 0x400454CA
+"""linux/if_tun.h, as the next two."""
+IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
+LARGEST_PACKET = 65536
+
+
+def missing() -> str:
+    """Why there can be no namespaces here; empty where there can."""
+    if shutil.which("ip") is None:
+        return "iproute2 is not installed"
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    name = _name()
+    if subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode != 0:
+        return "this machine lets nobody make network namespaces"
+    _ip("netns", "delete", name)
+    try:
+        os.close(_tun(name))
+    except OSError as error:
+        return f"{TUN} cannot be used: {error.strerror}"
+    return ""
+
+
+@dataclass
+class Wire:
+    """`near` is this machine's address on it, to be listened at, `namespace` what is at its far end.
+
+    `loss` is the share of packets that vanish, `latency` the seconds that each of the others takes, both for each way.
+    """
+
+    near: str
+    namespace: str
+    device: str
+    loss: float = 0.0
+    latency: float = 0.0
+    lost: int = 0
+    carried: int = 0
+    chance: random.Random = field(default_factory=lambda: random.Random(4))
+
+    def command(self, *words: str) -> list[str]:
+        """For a program that runs at the far end."""
+        return ["ip", "netns", "exec", self.namespace, *words]
+
+    def down(self) -> None:
+        """Pulls the plug at this end."""
+        _ip("link", "set", self.device, "down")
+
+    def up(self) -> None:
+        _ip("link", "set", self.device, "up")
+
+    def heal(self) -> None:
+        self.loss = self.latency = 0.0
+        self.up()
+
+    def carry(self, source: int, target: int) -> None:
+        """What has come to one end."""
+        with suppress(OSError):  # nothing more, or a device that is down
+            while packet := os.read(source, LARGEST_PACKET):
+                if self.chance.random() < self.loss:
+                    self.lost += 1
+                else:
+                    asyncio.get_running_loop().call_later(self.latency, self._arrive, target, packet)
+
+    def _arrive(self, target: int, packet: bytes) -> None:
+        try:
+            os.write(target, packet)
+            self.carried += 1
+        except OSError:
+            self.lost += 1
+
+
+@asynccontextmanager
+async def wired() -> AsyncIterator[Wire]:
+    """A new namespace at the far end of a wire; both are gone afterwards. Works while the event loop does."""
+    name, number = _name(), random.SystemRandom().randrange(1 << 15)
+    near, far = (f"198.{18 + (number >> 14)}.{number >> 6 & 255}.{(number & 63) * 4 + end}" for end in (1, 2))
+    loop = asyncio.get_running_loop()
+    with ExitStack() as stack:
+        stack.enter_context(_namespace(name))
+        here, there = f"{name}a", f"{name}b"
+        ends = []
+        for device in (here, there):
+            ends.append(_tun(device))
+            stack.callback(os.close, ends[-1])
+        _ip("link", "set", there, "netns", name)
+        _ip("address", "add", near, "peer", far, "dev", here)
+        _ip("link", "set", here, "up")
+        _ip("-n", name, "address", "add", far, "peer", near, "dev", there)
+        for device in (there, "lo"):
+            _ip("-n", name, "link", "set", device, "up")
+        wire = Wire(near, name, here)
+        for source, target in (ends, ends[::-1]):
+            loop.add_reader(source, wire.carry, source, target)
+            stack.callback(loop.remove_reader, source)
+        yield wire
+
+
+@contextmanager
+def _namespace(name: str) -> Iterator[None]:
+    _ip("netns", "add", name)
+    try:
+        yield
+    finally:
+        _ip("netns", "delete", name)
+
+
+def _name() -> str:
+    """Short enough for a device."""
+    return f"fras{os.urandom(4).hex()}"
+
+
+def _tun(name: str) -> int:
+    """A device that is there for as long as the descriptor is open, which does not block. Raises OSError."""
+    end = os.open(TUN, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(end, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TUN | IFF_NO_PI))
+    except OSError:
+        os.close(end)
+        raise
+    return end
+
+
+def _ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True, capture_output=True)
