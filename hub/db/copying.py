@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -31,12 +31,12 @@ from sqlalchemy import (
     text,
     type_coerce,
 )
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from .engine import new_database, open_database
-from .errors import DatabaseError, DatabaseFull, explain
+from .engine import Explained, name_of, new_database, open_database
+from .errors import DatabaseError
 from .tables import metadata
 from .types import Float32Vector
 
@@ -59,17 +59,19 @@ async def copy(source: str, target: str, report: Callable[[str], None] = lambda 
     The source is read as it is at one moment. What goes wrong, be it that the process is killed, leaves the target
     without tables. Raises DatabaseError.
     """
-    async with open_database(source, read_only=True) as opened, opened.read() as old, new_database(target) as new:
+    async with open_database(source, read_only=True) as opened, new_database(target) as new:
         for each in reversed(metadata.sorted_tables):  # a new schema has a school of its own
             await new.execute(each.delete())
         copied = []
-        for each in metadata.sorted_tables:
-            report(f"copying {each.name}")
-            copied.append(await _copy(old, new, each))
-            await _count_on(old, new, each)
+        async with opened.read() as old:
+            for each in metadata.sorted_tables:
+                report(f"copying {each.name}")
+                with Explained(name_of(target)):
+                    copied.append(await _copy(old, new, each, opened.name))
+                    await _count_on(old, new, each)
         for each, sent in zip(metadata.sorted_tables, copied, strict=True):
             report(f"comparing {sent.table}, {sent.rows} rows")
-            _compare(sent, await _read(new, each))
+            _compare(sent, await _read(new, each, name_of(target)))
     return copied
 
 
@@ -108,17 +110,16 @@ def _plain(value: Any) -> Any:
     return value.hex() if isinstance(value, bytes) else value
 
 
-async def _copy(old: AsyncConnection, new: AsyncConnection, each: Table) -> Copied:
+async def _copy(old: AsyncConnection, new: AsyncConnection, each: Table, source: str) -> Copied:
     digest = _Digest(each.name)
     stored = _stored(each, new)
-    async with _rows(old, each) as batches:
+    async with aclosing(_batches(old, each, source)) as batches:
         async for batch in batches:
             digest.add(batch)
             try:
                 await new.execute(insert(stored), [dict(row._mapping) for row in batch])
             except DBAPIError as error:
-                said = explain(error, "")
-                if isinstance(said, DatabaseFull):
+                if not _of_a_row(error):
                     raise
                 raise DatabaseError(
                     f"the new database does not take the rows of the table {each.name}: {type(error.orig).__name__}",
@@ -127,23 +128,31 @@ async def _copy(old: AsyncConnection, new: AsyncConnection, each: Table) -> Copi
     return digest.done()
 
 
-async def _read(connection: AsyncConnection, each: Table) -> Copied:
+def _of_a_row(error: DBAPIError) -> bool:
+    """Whether a row is at fault: a key or a value, which PostgreSQL or asyncpg before it refuses."""
+    orig = error.orig
+    wrong = str(getattr(orig, "sqlstate", None) or "").startswith("22") or isinstance(error, IntegrityError)
+    return wrong or (orig is not None and isinstance(orig.__cause__, ValueError))
+
+
+async def _read(connection: AsyncConnection, each: Table, name: str) -> Copied:
     digest = _Digest(each.name)
-    async with _rows(connection, each) as batches:
+    async with aclosing(_batches(connection, each, name)) as batches:
         async for batch in batches:
             digest.add(batch)
     return digest.done()
 
 
-@asynccontextmanager
-async def _rows(connection: AsyncConnection, each: Table) -> AsyncIterator[AsyncIterator[Sequence[Row[Any]]]]:
-    """Batches of rows in the order of their key, which is the same in every database."""
+async def _batches(connection: AsyncConnection, each: Table, name: str) -> AsyncGenerator[Sequence[Row[Any]], None]:
+    """The rows of a table of the database called `name`, in the order of their key: the same in every database."""
     query = _ordered(_stored(each, connection), each.primary_key, connection)
-    result = await connection.stream(query, execution_options={"yield_per": BATCH})
-    try:
-        yield result.partitions()
-    finally:
-        await result.close()
+    with Explained(name):
+        result = await connection.stream(query, execution_options={"yield_per": BATCH})
+        try:
+            async for batch in result.partitions():
+                yield batch
+        finally:
+            await result.close()
 
 
 def _ordered(stored: TableClause, key: Iterable[Column[Any]], connection: AsyncConnection) -> Select[Any]:

@@ -52,7 +52,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A consistent view; writing through it fails."""
-        with _Explained(self.name):
+        with Explained(self.name):
             async with _connected(self._reader, self.name) as connection:
                 yield connection
 
@@ -61,7 +61,7 @@ class Database:
         """A transaction that holds the write lock from its start, and commits unless the block raises."""
         if self._writer is None:
             raise DatabaseError(f"the database {self.name} was opened for reading", hint="this is a fault of FRAS")
-        with _Explained(self.name):
+        with Explained(self.name):
             async with self._turn, _connected(self._writer, self.name) as connection, connection.begin():
                 await _alone(connection)
                 noted = begin(connection)
@@ -75,7 +75,7 @@ class Database:
         Somebody who reads meanwhile may prevent it: then it is for the next time.
         """
         if self._reader.dialect.name == "sqlite" and self._writer is not None:
-            with _Explained(self.name):
+            with Explained(self.name):
                 async with self._turn:
                     await asyncio.to_thread(_empty_log, self.name)
 
@@ -104,7 +104,7 @@ async def open_database(
     parsed = _parse(url)
     name = _name(parsed)
     async with AsyncExitStack() as stack:
-        with _Explained(name):
+        with Explained(name):
             if _is_file(parsed):
                 _prepare_file(Path(name), read_only)
             if not read_only:
@@ -127,7 +127,7 @@ async def new_database(url: str) -> AsyncIterator[AsyncConnection]:
     parsed = _parse(url)
     name = _name(parsed)
     async with AsyncExitStack() as stack:
-        with _Explained(name):
+        with Explained(name):
             if _is_file(parsed):
                 _prepare_file(Path(name), read_only=False)
             engine = _engine(stack, parsed, begin="BEGIN IMMEDIATE", migrating=True)
@@ -173,12 +173,16 @@ def _parse(url: str) -> URL:
     return parsed.set(drivername=DRIVERS[kind], query=query)
 
 
+def name_of(url: str) -> str:
+    """What messages call the database: its file, or its server's address without the password. Raises DatabaseError."""
+    return _name(_parse(url))
+
+
 def _is_file(url: URL) -> bool:
     return url.get_backend_name() == "sqlite"
 
 
 def _name(url: URL) -> str:
-    """What messages call it: the file, or the server's address without what may be a password."""
     return url.database or "" if _is_file(url) else url.set(drivername="postgresql", query={}).render_as_string()
 
 
@@ -314,7 +318,7 @@ async def _check_references(connection: AsyncConnection, doing: str) -> None:
             )
 
 
-class _Explained:
+class Explained:
     """Turns the driver's errors into DatabaseError; a broken constraint stays what it is, a fault of the caller."""
 
     def __init__(self, name: str) -> None:

@@ -103,7 +103,7 @@ def explain(error: DBAPIError, name: str) -> DatabaseError:
         if state.startswith(prefix):
             return kind(f"the database {name} {fact}", hint=hint)
     said = error.orig.__cause__ if error.orig else None
-    if isinstance(said, ValueError):  # asyncpg's, about its own options
+    if type(said).__name__ == "ClientConfigurationError":  # asyncpg's, about its own options
         return DatabaseError(
             f"the database {name} cannot be reached as its URL says: {str(said).splitlines()[0]}",
             hint="correct what follows the ? at hub: database:",

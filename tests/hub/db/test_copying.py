@@ -160,15 +160,34 @@ async def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Pa
     assert (tmp_path / "letter").read_text() == "Dear parents, " * 99
 
 
-async def test_what_the_server_cannot_keep_leaves_it_empty(tmp_path: Path) -> None:
-    """Text with a zero byte, which SQLite keeps; as somebody's own tool may have written it."""
+@pytest.mark.parametrize(
+    ("table", "change"), [("people", "name = 'a' || char(0) || 'b'"), ("templates", "images = 1 << 40")]
+)
+async def test_what_the_server_cannot_keep_leaves_it_empty(tmp_path: Path, table: str, change: str) -> None:
+    """What SQLite keeps all the same, as somebody's own tool may have written it."""
     async with open_database(sqlite_in(tmp_path)) as database:
         await fill(database)
     with closing(sqlite3.connect(tmp_path / "fras.db")) as file:
-        file.execute("UPDATE people SET name = 'a' || char(0) || 'b' WHERE id = 'a'")
+        file.execute(f"UPDATE {table} SET {change}")
         file.commit()
-    with pytest.raises(DatabaseError, match="does not take the rows of the table people"):
+    with pytest.raises(DatabaseError, match=f"does not take the rows of the table {table}"):
         await copy(sqlite_in(tmp_path), server_in(tmp_path))
+    assert tables_of(server_in(tmp_path)) == 0
+
+
+@pytest.mark.parametrize("step", ["copying templates", "comparing people"])
+async def test_a_server_that_stops_in_the_middle_is_said(tmp_path: Path, step: str) -> None:
+    async with open_database(sqlite_in(tmp_path)) as database:
+        await fill(database)
+    name = server_in(tmp_path).rpartition("/")[2]
+
+    def cut(message: str) -> None:
+        if message.startswith(step):
+            query = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+            assert postgres.server().sql(query) == "t"
+
+    with pytest.raises(DatabaseError, match=f"{name} (is being|has lost|refused).*(try|tried) again"):
+        await copy(sqlite_in(tmp_path), server_in(tmp_path), cut)
     assert tables_of(server_in(tmp_path)) == 0
 
 
