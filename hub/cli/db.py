@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import signal
 import sys
 from typing import Annotated
 from urllib.parse import parse_qs, urlsplit
@@ -11,7 +12,6 @@ import typer
 
 from hub.app import Paths, copy_database
 from hub.cli import console
-from hub.failure import Failure
 
 app = typer.Typer(name="db", help="Move the school to another database.", no_args_is_help=True)
 
@@ -35,16 +35,15 @@ def copy(
     Pictures and frames that wait are no part of it: they stay where they are.
     """
     where = console.paths(config, data)
-    console.run(_copy(where, to, json_lines), where)
-
-
-async def _copy(where: Paths, given: str, json_lines: bool) -> int:
-    if given != "-" and _has_password(given):
-        raise Failure(
-            "a password in a command can be read by everybody on this machine, and stays in the shell's history",
-            hint="write - in its place and give the URL when asked for it; or leave the password to ~/.pgpass",
+    if to != "-" and _has_password(to):
+        raise typer.BadParameter(
+            "a password in a command can be read by everybody on this machine, and stays in the shell's history; "
+            "write - in place of the URL, which is then asked for, or leave the password to ~/.pgpass"
         )
-    url = _asked() if given == "-" else given
+    console.run(_copy(where, _asked() if to == "-" else to, json_lines), where)
+
+
+async def _copy(where: Paths, url: str, json_lines: bool) -> int:
     copied = await copy_database(where, url, console.say)
     if json_lines:
         for each in copied:
@@ -65,12 +64,25 @@ async def _copy(where: Paths, given: str, json_lines: bool) -> int:
 def _asked() -> str:
     """The URL out of a pipe, or typed unseen."""
     try:
-        line = getpass.getpass("URL of the other database: ") if sys.stdin.isatty() else sys.stdin.readline(10_000)
+        line = _typed() if sys.stdin.isatty() else sys.stdin.readline(10_000)
     except (EOFError, UnicodeDecodeError):
         line = ""
     if not line.strip():
-        raise Failure("no URL was given", hint="write for example postgresql://fras:PASSWORD@db.school.example/fras")
+        raise typer.BadParameter(
+            "no URL was given; write for example postgresql://fras:PASSWORD@db.school.example/fras"
+        )
     return line.strip()
+
+
+def _typed() -> str:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # the terminal must show again what is typed
+    try:
+        return getpass.getpass("URL of the other database: ")
+    except KeyboardInterrupt:
+        console.say("\nfras: stopped")
+        raise typer.Exit(1) from None
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _has_password(url: str) -> bool:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import signal
 import sqlite3
 import subprocess
+import sys
+import termios
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -17,7 +21,7 @@ from hub.cli.commands import fras
 from hub.db.engine import WRITERS
 from hub.lock import lock_data_folder
 from tests.support import postgres
-from tests.support.fras import HUB_YAML, Answer, School
+from tests.support.fras import HUB_YAML, ROOT, Answer, School
 
 pytestmark = pytest.mark.sqlite
 
@@ -141,7 +145,7 @@ def test_a_password_is_asked_for_and_never_shown(filmed: School) -> None:
     secret = there.replace("fras@", "fras:hunter2@")
     for url in (secret, f"{there}?password=hunter2"):
         refused = filmed.fras("db", "copy", url)
-        assert (refused.code, "a password in a command can be read by everybody" in refused.err) == (1, True)
+        assert (refused.code, "a password in a command can be" in refused.err) == (2, True)
         assert "hunter2" not in refused.err
     assert tables(there) == 0
     for url in (secret.replace(there.rpartition("/")[2], "nobodys"), "postgresql://fras:hunter2@127.0.0.1:1/fras"):
@@ -150,7 +154,8 @@ def test_a_password_is_asked_for_and_never_shown(filmed: School) -> None:
     answer = piped(filmed, f"{secret}\n")
     assert (answer.code, "database: !secret fras_database" in answer.err) == (0, True), answer.err
     assert "hunter2" not in answer.out + answer.err
-    assert "no URL was given" in piped(filmed, "").err
+    nothing = piped(filmed, "")
+    assert (nothing.code, "no URL was given" in nothing.err) == (2, True)
 
 
 WRONG = {
@@ -189,3 +194,19 @@ def test_a_server_that_holds_a_school_is_left_alone(filmed: School) -> None:
     again = filmed.fras("db", "copy", there)
     assert (again.code, "is not empty; nothing was changed" in again.err) == (1, True)
     assert tables(there) > 20
+
+
+def test_ctrl_c_instead_of_a_url_gives_the_terminal_back(school: School) -> None:
+    master, slave = pty.openpty()
+    words = [sys.executable, "-m", "hub", "db", "copy", "-", "-c", str(school.folder / "hub.yaml")]
+    running = subprocess.Popen(words, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, cwd=ROOT)
+    try:
+        until(lambda: not termios.tcgetattr(slave)[3] & termios.ECHO)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(30) == 1
+        assert termios.tcgetattr(slave)[3] & termios.ECHO
+        assert b"Traceback" not in os.read(master, 10_000)
+    finally:
+        running.kill()
+        os.close(slave)
+        os.close(master)
