@@ -27,9 +27,7 @@ service: ## as root: install FRAS as a systemd service, or upgrade it (docs/oper
 	@scripts/service install
 
 test: check ## set up, check, run every test, and a smoke run on a second Python
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --junitxml=$(RESULTS)/tests.xml $(ARGS) || \
-		{ echo 'Failed beside other tests; once more, alone:'; \
-		$(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(ARGS); }
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --junitxml=$(RESULTS)/tests.xml $(ARGS)
 	@scripts/node-tests $(RESULTS)/node.xml
 	@$(MAKE) --no-print-directory smoke
 
