@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from hub.failure import Failure
+from hub.lock import in_use
 from hub.plugin import PluginError
 from hub.terminals import Terminals
 
@@ -25,6 +26,8 @@ PATIENCE = 150.0
 """Seconds that `fras reload` waits: a recogniser may have to finish a batch and open anew."""
 SOON = 15.0
 """Seconds for what the hub can answer at once, or as soon as a node does."""
+LOOK = 0.2
+"""Seconds between two tries to reach a hub that does not listen yet."""
 MOST_BYTES = 8 << 20
 """Of an answer: it may hold a picture."""
 
@@ -158,9 +161,17 @@ async def question(data: Path, asked: Mapping[str, Any], patience: float = SOON)
 
 async def _told(data: Path, line: bytes, patience: float) -> dict[str, Any]:
     try:
-        with _connection(data) as (link, path):
-            await asyncio.get_running_loop().sock_connect(link, path)
-            return await _asked(link, line, patience)
+        while True:
+            with _connection(data) as (link, path):
+                try:
+                    await asyncio.get_running_loop().sock_connect(link, path)
+                except (FileNotFoundError, ConnectionRefusedError):
+                    if patience <= 0 or not in_use(data):
+                        raise
+                else:
+                    return await _asked(link, line, patience)
+            await asyncio.sleep(LOOK)  # it starts, or ends
+            patience -= LOOK
     except PermissionError:
         raise Failure(
             f"this user may not speak to the hub on {data}", hint="run this as the user that runs the hub"

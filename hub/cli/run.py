@@ -90,7 +90,7 @@ async def _until_changed(where: Paths, control: Control, request: Request | None
         console.say(await _summary(school))
         hub: Hub | None = None
         try:
-            async with open_works(school, _served, console.say) as works, control.listening(where.data):
+            async with control.listening(where.data), open_works(school, _served, console.say) as works:
                 hub = works.hub
                 console.say("running; Ctrl-C stops, fras reload applies a changed hub.yaml")
                 systemd.notify(systemd.READY, systemd.status("running"))

@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 import voluptuous as vol
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from node.mask import Map
 
 T = TypeVar("T")
+Taken: TypeAlias = "tuple[Any, Moment, Luma]"
+"""A request of picamera2, to be released; when it was taken; its luma."""
 logger = logging.getLogger("fras.node")
 
 CONFIG_SCHEMA: Final = {
@@ -75,6 +77,7 @@ class PiCamera:
         self._encoder = encoder
         self._clock = clock
         self._lock = threading.Lock()
+        self._abandoned: set[asyncio.Task[Taken]] = set()
         config = driver.camera_configuration()
         self._sizes: dict[str, tuple[int, int]] = {name: tuple(config[name]["size"]) for name in ("main", "lores")}
         self._masks: dict[str, Map | None] = {name: mask_map(orders.mask, *size) for name, size in self._sizes.items()}
@@ -85,7 +88,8 @@ class PiCamera:
         try:
             request, at, luma = await asyncio.shield(taking)
         except asyncio.CancelledError:
-            taking.add_done_callback(_give_back)
+            self._abandoned.add(taking)
+            taking.add_done_callback(self._give_back)
             raise
         try:
             yield PiLook(self, request, at, luma)
@@ -110,7 +114,17 @@ class PiCamera:
         self._paint(request, "main")
         return self._encoder.encode(request, quality)
 
-    def _take(self) -> tuple[Any, Moment, Luma]:
+    async def ended(self) -> None:
+        """Waits for the pictures that nobody wants any more; they come, or fail, once the driver is closed."""
+        await asyncio.gather(*self._abandoned, return_exceptions=True)
+
+    def _give_back(self, taking: asyncio.Task[Taken]) -> None:
+        """A picture that came when nobody waited for it any more."""
+        self._abandoned.discard(taking)
+        if not taking.cancelled() and taking.exception() is None:
+            taking.result()[0].release()
+
+    def _take(self) -> Taken:
         request = self._driver.capture_request()
         try:
             at = self._moment(request.get_metadata().get("SensorTimestamp"))
@@ -148,19 +162,14 @@ class PiCamera:
         return now
 
 
-def _give_back(taking: asyncio.Task[tuple[Any, Moment, Luma]]) -> None:
-    """A picture that came when nobody waited for it any more."""
-    if not taking.cancelled() and taking.exception() is None:
-        taking.result()[0].release()
-
-
 @asynccontextmanager
 async def open_camera(options: Mapping[str, Any], orders: Orders, clock: Clock) -> AsyncIterator[PiCamera]:
     driver, mapped, encoder = await asyncio.to_thread(_open, options, orders)
+    camera = PiCamera(driver, mapped, encoder, orders, clock)
     try:
-        yield PiCamera(driver, mapped, encoder, orders, clock)
+        yield camera
     finally:
-        closing = asyncio.create_task(asyncio.to_thread(_close, driver, encoder))
+        closing = asyncio.create_task(_closed(camera, driver, encoder))
         done, _ = await asyncio.wait([closing], timeout=PATIENCE)
         if not done:
             logger.warning("The camera's driver does not end. If that lasts: sudo systemctl restart fras-node.")
@@ -208,6 +217,11 @@ def _open(options: Mapping[str, Any], orders: Orders) -> tuple[Any, Any, Encoder
             raise CameraError(f"The camera does not start: {str(error)[:200]}.") from None
         raise
     return driver, MappedArray, encoder
+
+
+async def _closed(camera: PiCamera, driver: Any, encoder: Encoder) -> None:
+    await asyncio.to_thread(_close, driver, encoder)
+    await camera.ended()
 
 
 def _close(driver: Any, encoder: Encoder) -> None:

@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
@@ -111,15 +111,8 @@ def change(school: School, old: str, new: str) -> None:
 
 
 def eventually(what: str, condition: Callable[[], object]) -> None:
-    """Waits for it; a page that is not served just now, between two that are, is no reason to give up."""
-
-    def holds() -> object:
-        with suppress(urllib.error.URLError):
-            return condition()
-        return False
-
     end = time.monotonic() + PATIENCE
-    while not holds():
+    while not condition():
         if time.monotonic() > end:
             pytest.fail(f"not within {PATIENCE:g} s: {what}")
         time.sleep(0.05)

@@ -109,7 +109,8 @@ def test_a_model_pack_that_is_damaged_and_a_recogniser_that_lacks_something(watc
         assert "pack.yaml" in hub.get().text
         change(watching, "platform: onnx_local, pack: ./pack", "platform: colours, fails: no key")
         hub.says("no key; give it what it lacks")
-        eventually("the page follows", lambda: "<p>No key.</p>" in hub.get().text)
+        hub.says("a page says so, too", times=2)
+        assert "<p>No key.</p>" in hub.get().text
         assert "Give it what it lacks." in hub.get().text
         change(watching, ", fails: no key", "")
         runs(hub)
