@@ -1,10 +1,10 @@
-"""The one statement that SQLite and PostgreSQL both have and SQLAlchemy spells twice."""
+"""What SQLite and PostgreSQL both have and spell differently."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Table
+from sqlalchemy import JSON, ColumnElement, Table, cast, func
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 if TYPE_CHECKING:
@@ -21,3 +21,10 @@ def insert(connection: AsyncConnection, table: Table) -> SqliteInsert | Postgres
     from sqlalchemy.dialects import sqlite
 
     return sqlite.insert(table)
+
+
+def elements(dialect: str, array: ColumnElement[str]) -> ColumnElement[str]:
+    """The elements of a JSON array, each a row; of an element that is one, too, `->>` and an index give the parts."""
+    if dialect == "postgresql":
+        return func.json_array_elements(cast(array, JSON)).column_valued("element")
+    return func.json_each(array).table_valued("value", name="element").c.value

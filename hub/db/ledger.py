@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
-from sqlalchemy import (
-    BigInteger,
-    String,
-    and_,
-    bindparam,
-    column,
-    func,
-    literal,
-    or_,
-    select,
-    union,
-    update,
-    values,
-)
+from sqlalchemy import Select, String, and_, bindparam, cast, func, literal, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.plugin import Heartbeat
 
 from . import school
-from .dialects import insert
+from .dialects import elements, insert
 from .tables import cameras, forgotten_frames, frames, heartbeats
 
 BATCH = 500
@@ -108,42 +97,31 @@ async def add(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
 
 async def find(connection: AsyncConnection, numbers: Iterable[Number]) -> dict[Number, str | None]:
     """The ids of those frames that are in the ledger, whatever became of them; None of those it had until retention."""
-    numbers = set(numbers)
-    wanted: dict[tuple[str, int], list[int]] = {}
-    for camera, epoch, seq in sorted(numbers):
-        wanted.setdefault((camera, epoch), []).append(seq)
-    found: dict[Number, str | None] = {}
-    columns = (frames.c.camera, frames.c.epoch, frames.c.seq, frames.c.id)
-    for batch in _batches(wanted):
-        series = [
-            and_(frames.c.camera == camera, frames.c.epoch == epoch, frames.c.seq.in_(seqs))
-            for (camera, epoch), seqs in batch.items()
-        ]
-        for row in await connection.execute(select(*columns).where(or_(*series))):
-            found[row.camera, row.epoch, row.seq] = row.id
-    return found | dict.fromkeys(await _forgotten(connection, sorted(numbers - found.keys())))
+    listed = json.dumps(sorted(set(numbers)))
+    found = await connection.execute(_finding(connection.dialect.name), {"numbers": listed})
+    return {(camera, epoch, seq): frame for camera, epoch, seq, frame in found}
 
 
-async def _forgotten(connection: AsyncConnection, numbers: Sequence[Number]) -> list[Number]:
-    """Those of `numbers` that retention has removed from the ledger."""
+@cache
+def _finding(dialect: str) -> Select[Any]:
+    """One statement for any number of frames: compiling another each time cost more than all the rest of a delivery."""
+    number = elements(dialect, bindparam("numbers", type_=String))
+    parts = [number.op("->>")(literal(index, literal_execute=True)) for index in range(3)]
+    names = [frames.c.camera, frames.c.epoch, frames.c.seq]
+    wanted = select(*(cast(part, name.type).label(name.name) for part, name in zip(parts, names, strict=True))).cte()
     table = forgotten_frames.c
-    found: list[Number] = []
-    for start in range(0, len(numbers), BATCH):
-        wanted = (
-            values(column("camera", String), column("epoch", BigInteger), column("seq", BigInteger), name="wanted")
-            .data(numbers[start : start + BATCH])
-            .cte()
-        )
-        nearest = (
-            select(table.first)
-            .where(table.camera == wanted.c.camera, table.epoch == wanted.c.epoch, table.last >= wanted.c.seq)
-            .order_by(table.last)
-            .limit(1)
-            .scalar_subquery()
-        )
-        query = select(wanted.c.camera, wanted.c.epoch, wanted.c.seq).where(nearest <= wanted.c.seq)
-        found += [(row.camera, row.epoch, row.seq) for row in await connection.execute(query)]
-    return found
+    nearest = (
+        select(table.first)
+        .where(table.camera == wanted.c.camera, table.epoch == wanted.c.epoch, table.last >= wanted.c.seq)
+        .order_by(table.last)
+        .limit(1)
+        .scalar_subquery()
+    )
+    return (
+        select(*wanted.c, frames.c.id)
+        .outerjoin(frames, and_(*(name == wanted.c[name.name] for name in names)))
+        .where(or_(frames.c.id.is_not(None), nearest <= wanted.c.seq))
+    )
 
 
 async def pending(connection: AsyncConnection) -> list[Pending]:
@@ -312,19 +290,3 @@ async def outcomes(connection: AsyncConnection) -> dict[Outcome, int]:
     """How many frames came to which end."""
     query = select(frames.c.outcome, func.count()).group_by(frames.c.outcome)
     return {Outcome(outcome): count for outcome, count in await connection.execute(query)}
-
-
-def _batches(series: Mapping[tuple[str, int], list[int]]) -> Iterable[dict[tuple[str, int], list[int]]]:
-    """Splits what is asked for, so that no statement grows beyond what a database accepts."""
-    batch: dict[tuple[str, int], list[int]] = {}
-    size = 0
-    for key, seqs in series.items():
-        for start in range(0, len(seqs), BATCH):
-            part = seqs[start : start + BATCH]
-            if batch and (size + len(part) > BATCH or key in batch or len(batch) >= 100):
-                yield batch
-                batch, size = {}, 0
-            batch[key] = part
-            size += len(part)
-    if batch:
-        yield batch
