@@ -47,9 +47,10 @@ def covered_spans(signals: Iterable[datetime], rules: Rules) -> list[Span]:
 
     A lone signal covers nothing: it proves an instant. The order of `signals` and repetitions do not matter.
     """
-    return joined(
-        Span(one, next_one) for one, next_one in pairwise(sorted(set(signals))) if next_one - one <= rules.gap
-    )
+    moments = sorted(set(signals))
+    silences = [i for i, (one, next_one) in enumerate(pairwise(moments), 1) if next_one - one > rules.gap]
+    runs = pairwise([0, *silences, len(moments)])
+    return [Span(moments[first], moments[after - 1]) for first, after in runs if after - first > 1]
 
 
 def joined(spans: Iterable[Span]) -> list[Span]:

@@ -44,10 +44,11 @@ def marks(
     """
     earliest = lecture.start - rules.early
     seen: dict[str, list[Sighting]] = {person.id: [] for person in roster}
+    opening = {person: max(earliest, (opens or {}).get(person, earliest)) for person in seen}
     for sighting in sightings:
-        if sighting.last < earliest or sighting.first >= lecture.end or sighting.camera not in watch.cameras:
+        if sighting.person not in seen or sighting.camera not in watch.cameras:
             continue
-        if sighting.person in seen and sighting.last >= (opens or {}).get(sighting.person, earliest):
+        if sighting.last >= opening[sighting.person] and sighting.first < lecture.end:
             seen[sighting.person].append(sighting)
     decided = watch.complete or as_of >= lecture.end + rules.patience
     judge = _Judge(lecture, watch, rules, decided, zone)

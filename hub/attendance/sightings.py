@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from operator import attrgetter
 
 from .records import Observation, Rules, Sighting
 
@@ -17,20 +18,22 @@ def sightings(observations: Iterable[Observation], rules: Rules) -> list[Sightin
     of one network on one picture in batches of different sizes.
     """
     once: dict[str, Observation] = {}
-    for observation in sorted(observations, key=_content):
-        once.setdefault(observation.id, observation)
-    ordered = sorted(once.values(), key=lambda o: (o.camera, o.person, o.captured_at, o.id))
+    for observation in observations:
+        other = once.setdefault(observation.id, observation)
+        if other is not observation and _content(observation) < _content(other):
+            once[observation.id] = observation
+    ordered = sorted(once.values(), key=attrgetter("camera", "person", "captured_at", "id"))
     found = [
         _sighting(span, rules)
-        for _, group in groupby(ordered, key=lambda o: (o.camera, o.person))
+        for _, group in groupby(ordered, key=attrgetter("camera", "person"))
         for span in _spans(group, rules)
     ]
-    return sorted(found, key=lambda s: (s.first, s.camera, s.person))
+    return sorted(found, key=attrgetter("first", "camera", "person"))
 
 
 def _content(observation: Observation) -> tuple[object, ...]:
     o = observation
-    return (o.id, o.captured_at, o.camera, o.person, o.score, o.alone, o.crop or "")
+    return (o.captured_at, o.camera, o.person, o.score, o.alone, o.crop or "")
 
 
 def _spans(observations: Iterable[Observation], rules: Rules) -> list[list[Observation]]:
@@ -44,12 +47,13 @@ def _spans(observations: Iterable[Observation], rules: Rules) -> list[list[Obser
 
 
 def _sighting(span: Sequence[Observation], rules: Rules) -> Sighting:
-    best = max(span, key=lambda o: (o.crop is not None, round(o.score, 2)))
+    first, last = span[0], span[-1]
+    best = first if first is last else max(span, key=lambda o: (o.crop is not None, round(o.score, 2)))
     return Sighting(
-        first=span[0].captured_at,
-        last=span[-1].captured_at,
-        camera=best.camera,
-        person=best.person,
+        first=first.captured_at,
+        last=last.captured_at,
+        camera=first.camera,
+        person=first.person,
         count=len(span),
         best_score=round(max(o.score for o in span), 2),
         confirmed=any(o.alone for o in span) or len({o.captured_at for o in span}) >= rules.frames_to_confirm,
