@@ -18,7 +18,7 @@ from node.discovery import announced
 from node.log import Log
 from node.pauses import Pauses
 from node.session import SILENCE, Board, Session
-from node.state import HubAddress, State
+from node.state import HubAddress, Paired, Pairing, State
 from node.trust import PinnedKey
 from node.wire import LONGEST_TEXT, PATH, Close, Invitation
 
@@ -30,7 +30,10 @@ LOST: Final = 3
 """Failures in a row after which the hub is looked for elsewhere in the network."""
 INVITATION_US: Final = 15 * 60 * 1_000_000
 """How long an invitation is tried; the hub's are good for ten minutes."""
-
+OLDER: Final = (
+    "The hub does not take this node's credential; it may have been restored from a backup. "
+    "Older credentials are tried: number {number} of {all}."
+)
 
 Reached: TypeAlias = tuple[aiohttp.ClientWebSocketResponse, bytes]
 """A connection, and the pin of the key that was shown on it."""
@@ -90,7 +93,7 @@ class Link:
         self._invited = asyncio.Event()
         self._invited_at = clock.now().mono
         self._failures = 0
-        self._older = False
+        self._refused = 0
         self._pause = 0.0
 
     def invite(self, invitation: Invitation) -> None:
@@ -108,7 +111,7 @@ class Link:
                 self._become(Phase.UNPAIRED, self.problem)
                 await self._invited.wait()
                 continue
-            if not await self._unless_invited(self._attempt(target.hub)):
+            if not await self._unless_invited(self._attempt(target)):
                 continue
             await self._clock.rest(self._pause, self._invited)
 
@@ -125,42 +128,49 @@ class Link:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _attempt(self, hub: HubAddress) -> None:
+    async def _attempt(self, target: Pairing | Paired) -> None:
         """One connection, and what follows from its end."""
         async with AsyncExitStack() as stack:
-            reached = await self._reach(stack, hub)
+            reached = await self._reach(stack, target.hub)
             if reached is None:
                 self._pause = self._pauses.after(None)
                 self._give_up_invitation(self._clock.now().mono - self._invited_at > INVITATION_US)
                 return
             self._failures = 0
-            older, self._older = self._older, False
             parts = (self._state, self._log, self._board, self._clock, self._hub_time)
             try:
                 socket, pin = reached
-                code = await Session(socket, *parts, self._taken_in, pin, older, self._silence).run()
+                code = await Session(socket, *parts, self._taken_in, pin, self._offered(target), self._silence).run()
             except OSError as error:
                 self._become(Phase.NO_HUB, f"The card cannot be written: {error.strerror}.")
                 self._pause = self._pauses.after(Close.TOO_FAST)
                 return
-        self._ended(code, older)
+        self._ended(code)
 
-    def _ended(self, code: int | None, older: bool) -> None:
+    def _offered(self, target: Pairing | Paired) -> bytes:
+        """A credential that was not refused yet, as long as there is one."""
+        known = target.credentials if isinstance(target, Paired) else (target.credential,)
+        return known[self._refused % len(known)]
+
+    def _ended(self, code: int | None) -> None:
         close = next((known for known in Close if known == code), None)
-        self._pause = self._pauses.after(code)
-        problem = SAYS.get(close, SAYS[None])
-        phase = Phase.NO_HUB
+        problem, phase, soon = SAYS.get(close, SAYS[None]), Phase.NO_HUB, False
         if close is Close.UNAUTHORISED and self._state.pairing is not None:
             problem = "The hub does not take this invitation: it was used, or is too old. Make another one."
             self._give_up_invitation(True)
-            self._pause = 0.0
+            soon = True
         elif close is Close.UNAUTHORISED and self._state.paired is not None:
             phase = Phase.REFUSED
-            if self._state.paired.offered is not None and not older:
-                self._older, self._pause = True, 0.0
+            self._refused += 1
+            older = len(self._state.paired.credentials) - 1
+            soon = self._refused == 1 and self._state.paired.offered is not None  # it may never have arrived
+            if self._refused <= older:
+                problem = OLDER.format(number=self._refused, all=older)
+                code = Close.TOO_FAST  # nobody has to help yet, and the hub bears no more
         elif close is Close.REVOKED:
             self._state.forget()
-            self._pause = 0.0
+            soon = True
+        self._pause = 0.0 if soon else self._pauses.after(code)
         logger.info("%s", problem)
         self._become(phase, problem)
 
@@ -207,5 +217,6 @@ class Link:
             self._changed()
 
     def _taken_in(self, confirmed: bool) -> None:
+        self._refused = 0
         self._pauses.worked()
         self._become(Phase.CONNECTED if confirmed else Phase.UNCONFIRMED)

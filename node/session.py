@@ -90,7 +90,7 @@ class Ended(Exception):
 
 
 class Session:
-    """`pin` is of the key that the hub showed; `older`: not the credential that was offered last (it was refused).
+    """`pin` is of the key that the hub showed, `credential` what the node says to it.
 
     `taken_in` is called when the hub knows the node, with whether an administrator has confirmed it.
     """
@@ -105,7 +105,7 @@ class Session:
         hub_time: HubTime,
         taken_in: Callable[[bool], None],
         pin: bytes,
-        older: bool = False,
+        credential: bytes,
         silence: float = SILENCE,
     ) -> None:
         self._socket = socket
@@ -116,9 +116,8 @@ class Session:
         self._hub_time = hub_time
         self._tell_taken_in = taken_in
         self._pin = pin
-        self._older = older
+        self._credential = credential
         self._silence = silence
-        self._credential = b""
         self._pairing = False
         self._credits = 0
         self._largest = 0
@@ -177,11 +176,10 @@ class Session:
     async def _greet(self) -> None:
         software, board = self._board.software, self._board.board
         if (pairing := self._state.pairing) is not None:
-            self._pairing, self._credential = True, pairing.credential
-            await self._send(Pair(pairing.token, pairing.credential, software, board))
+            self._pairing = True
+            await self._send(Pair(pairing.token, self._credential, software, board))
             return
         paired = self._paired()
-        self._credential = paired.credential if self._older or paired.offered is None else paired.offered
         last = await self._log.last() - paired.before
         now = self._clock.now()
         await self._send(Hello(paired.node, self._credential, paired.epoch, last, now, software, board))

@@ -13,6 +13,8 @@ from node.wire import Invitation, WireError
 from node.wire.shapes import build, dump, parse
 
 CREDENTIAL: Final = 32
+OLDER: Final = 30
+"""Credentials kept beside the present one: a month of them, as they change daily."""
 
 
 class StateError(Exception):
@@ -51,6 +53,7 @@ class Paired:
 
     `before` is the spool's number before the first of `epoch`: what the hub is told is counted from there. `offered` is
     a credential that was made on the hub's request and has not been used yet. `confirmed`: it has welcomed the node.
+    `older`: credentials that a hub may know that was restored from before it took newer ones.
     """
 
     hub: HubAddress
@@ -60,6 +63,13 @@ class Paired:
     credential: bytes = field(repr=False)
     offered: bytes | None = field(default=None, repr=False)
     confirmed: bool = False
+    older: tuple[bytes, ...] = field(default=(), repr=False)
+
+    @property
+    def credentials(self) -> tuple[bytes, ...]:
+        """In the order in which they are worth trying."""
+        newest = () if self.offered is None else (self.offered,)
+        return (*newest, self.credential, *self.older)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +131,10 @@ class State:
         return fresh
 
     def used(self, credential: bytes) -> None:
-        """The hub took this credential: others are of no use any more."""
+        """The hub took this credential; the others are kept for a hub that knows none newer."""
         if self.paired is not None and (self.paired.offered is not None or credential != self.paired.credential):
-            self._change(credential=credential, offered=None)
+            others = tuple(other for other in self.paired.credentials if other != credential)
+            self._change(credential=credential, offered=None, older=others[:OLDER])
 
     def keys(self, present: bytes, following: bytes) -> None:
         """The hub showed the key of the one pin and says that its next one has the other."""

@@ -9,6 +9,7 @@ import pytest
 
 from node.entries import LARGE
 from node.link import Phase
+from node.pauses import LONGEST, SHORTEST, Pauses
 from node.wire import (
     Close,
     Configured,
@@ -264,6 +265,36 @@ class TestEpochs:
             assert hub.heard(Hello)[-1].epoch == 2
 
 
+class CountedPauses(Pauses):
+    """Draws pauses, and does not make them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drawn: list[float] = []
+
+    def after(self, code: int | None) -> float:
+        self.drawn.append(super().after(code))
+        return 0.02
+
+
+def cut(hub: SmallHub) -> None:
+    for transport in list(hub.transports):
+        transport.abort()
+
+
+async def changed(rig: Rig, hub: SmallHub) -> bytes:
+    """The credential that the node uses from now on."""
+    before, connections = set(hub.nodes), hub.connections
+    await hub.rotate()
+    await hub.until(lambda: set(hub.nodes) != before)
+    (fresh,) = set(hub.nodes) - before
+    cut(hub)
+    await hub.until(lambda: hub.connections > connections)
+    await rig.eventually(lambda: rig.state.paired and rig.state.paired.credential == fresh)
+    await rig.until(Phase.CONNECTED)
+    return fresh
+
+
 class TestCredentials:
     async def test_a_new_credential_is_used_from_the_next_connection_on(self, paired: Rig, hub: SmallHub) -> None:
         (first,) = hub.nodes
@@ -291,6 +322,25 @@ class TestCredentials:
         assert [hello.credential == first for hello in hub.heard(Hello)] == [False, True]
         assert paired.state.paired is not None
         assert paired.state.paired.offered is None
+
+    async def test_a_hub_restored_from_before_the_last_changes_is_offered_older_ones(
+        self, paired: Rig, hub: SmallHub
+    ) -> None:
+        """Newest first, and not all at once."""
+        made = [next(iter(hub.nodes)), *[await changed(paired, hub) for _ in range(3)]]
+        frame = await paired.frame()
+        hub.nodes = {made[0]: hub.nodes[made[0]]}
+        hub.said.clear()
+        pauses = paired.link._pauses = CountedPauses()
+        cut(hub)
+        await hub.until(lambda: len(hub.heard(Hello)) == 4)
+        await paired.drained()
+        assert [hello.credential for hello in hub.heard(Hello)] == made[::-1]
+        assert [LONGEST / 2 <= pause <= LONGEST for pause in pauses.drawn if pause > SHORTEST] == [True, True, True]
+        exactly_once(hub, [frame])
+        fresh = await changed(paired, hub)
+        assert paired.state.paired is not None
+        assert paired.state.paired.credentials == (fresh, made[0], *made[:0:-1])
 
     async def test_a_node_that_is_unknown_keeps_its_pictures_and_says_so(self, paired: Rig, hub: SmallHub) -> None:
         hub.nodes.clear()

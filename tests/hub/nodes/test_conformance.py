@@ -366,6 +366,25 @@ async def test_a_credential_ends_when_the_new_one_is_used(hub: NodeHub) -> None:
     forgiven(hub)
 
 
+async def test_no_older_credential_is_of_use_where_newer_ones_are_known(hub: NodeHub) -> None:
+    board = await hub.board("stolen")
+    stolen = []
+    for _ in range(3):
+        stolen.append(board.credential)
+        async with connected(board) as talk:
+            await talk.hello()
+            board.credential = await rotated(hub, talk)
+        await hub.gone(board)
+        async with connected(board) as talk:
+            await talk.hello()
+        await hub.gone(board)
+    for credential in stolen:
+        assert await refused(hub, board, board.hello(credential=credential)) == Close.UNAUTHORISED
+    shown = hub.nodes.unnoted(board.node)
+    assert shown == {Refusal.WRONG_CREDENTIAL: 2, Refusal.RETIRED_CREDENTIAL: 1}
+    forgiven(hub)
+
+
 async def test_credentials_change_daily(hub: NodeHub) -> None:
     board = await hub.board("daily")
     node = await hub.registry.one(board.node)
