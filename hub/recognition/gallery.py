@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from hub.plugin import Candidate
 
-from .similarity import prepared, scores
+from .similarity import prepared, scores_of_prepared
 
 DECIMALS = 4
 """Of a score: finer is arithmetic noise, which differs with the size of a batch."""
@@ -94,7 +94,8 @@ class NumpyGallery:
             ids, matrix = tuple(ids[row] for row in rows), matrix[rows]
         if not ids or k < 1:
             return [[] for _ in probes]
-        found = np.round(scores(probes, matrix, self._metric).astype(np.float64), DECIMALS)
+        exact = scores_of_prepared(prepared(probes, self._metric), matrix, self._metric)
+        found = np.round(exact.astype(np.float64), DECIMALS)
         return [_best(row, ids, min(k, len(ids))) for row in found]
 
 

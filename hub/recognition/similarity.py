@@ -21,7 +21,11 @@ def scores(probes: npt.NDArray[Any], gallery: npt.NDArray[Any], metric: str) -> 
     with an infinite or undefined component counts as zero, so that it matches nobody and spoils no other's
     score. Raises ValueError for any other metric.
     """
-    probes, gallery = prepared(probes, metric), prepared(gallery, metric)
+    return scores_of_prepared(prepared(probes, metric), prepared(gallery, metric), metric)
+
+
+def scores_of_prepared(probes: Vectors, gallery: Vectors, metric: str) -> Vectors:
+    """The same for vectors that `prepared` has made, which takes longer than comparing them."""
     products = probes @ gallery.T
     if metric == COSINE:
         return np.asarray(np.clip(products, -1, 1), np.float32)
