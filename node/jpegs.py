@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
@@ -14,7 +15,7 @@ from node.mask import mask_map
 from node.wire import Moment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from PIL import Image
 
@@ -39,12 +40,12 @@ class Masker:
 
     def luma(self, jpeg: bytes) -> Luma:
         """Raises CameraError for what is no JPEG."""
-        try:
-            with self._image.open(BytesIO(jpeg), formats=("JPEG",)) as picture:
-                picture.draft("L", (WIDTH, WIDTH * picture.height // picture.width))
-                grey = picture.convert("L")
-        except (OSError, ValueError, SyntaxError, self._image.DecompressionBombError):
-            raise CameraError("What the camera delivers is no JPEG, or a broken one.") from None
+        with self._opened(jpeg) as picture:
+            picture.draft("L", (WIDTH, WIDTH * picture.height // picture.width))
+            return self.luma_of(picture)
+
+    def luma_of(self, picture: Image.Image) -> Luma:
+        grey = picture.convert("L")
         if grey.width > WIDTH:
             grey = grey.resize((WIDTH, max(1, grey.height * WIDTH // grey.width)), self._image.Resampling.BOX)
         if (mask := self._mask(*grey.size)) is not None:
@@ -55,16 +56,24 @@ class Masker:
         """The picture as it may leave the board; the very same bytes where nothing is masked. Raises CameraError."""
         if not self.polygons:
             return jpeg
+        with self._opened(jpeg) as picture:
+            return self.jpeg_of(picture.convert("RGB"), quality)
+
+    def jpeg_of(self, picture: Image.Image, quality: int) -> bytes:
+        """Of a picture in RGB, which is blacked out in place."""
+        if (mask := self._mask(*picture.size)) is not None:
+            picture.paste((0, 0, 0), mask=mask)
+        out = BytesIO()
+        picture.save(out, "JPEG", quality=quality)
+        return out.getvalue()
+
+    @contextmanager
+    def _opened(self, jpeg: bytes) -> Iterator[Image.Image]:
         try:
             with self._image.open(BytesIO(jpeg), formats=("JPEG",)) as picture:
-                shown = picture.convert("RGB")
+                yield picture
         except (OSError, ValueError, SyntaxError, self._image.DecompressionBombError):
             raise CameraError("What the camera delivers is no JPEG, or a broken one.") from None
-        if (mask := self._mask(*shown.size)) is not None:
-            shown.paste((0, 0, 0), mask=mask)
-        out = BytesIO()
-        shown.save(out, "JPEG", quality=quality)
-        return out.getvalue()
 
     def _mask(self, width: int, height: int) -> Image.Image | None:
         if (width, height) not in self._drawn:
