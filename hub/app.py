@@ -46,6 +46,7 @@ from hub.recognisers import (
 from hub.registers import Registers
 from hub.remote_galleries import RemoteGallery
 from hub.restoring import Restored, Since, refuse_half_restored
+from hub.runtime.awaited import Awaited
 from hub.runtime.catalog import Catalog, Kind
 from hub.runtime.context import Surroundings
 from hub.runtime.health import Health
@@ -172,6 +173,17 @@ async def open_recogniser(school: School, part: RecognizerPart) -> AsyncIterator
     name = recogniser_instance(part.id)
     async with school.supervisor.open_recognizer(name, spec, part.options, patience=0) as opened:
         yield opened
+
+
+@asynccontextmanager
+async def await_recogniser(school: School, part: RecognizerPart) -> AsyncIterator[Awaited]:
+    """The same, tried once at least; where it refuses, the supervisor tries it again as far as that makes sense."""
+    spec = school.catalog.spec("recognizer", part.platform)
+    name = recogniser_instance(part.id)
+    async with school.supervisor.await_recognizer(name, spec, part.options) as awaited:
+        with suppress(PluginError):
+            await awaited.opened(patience=0)
+        yield awaited
 
 
 @asynccontextmanager
@@ -302,6 +314,7 @@ async def restore(paths: Paths, file: Path, *, force: bool = False, report: Repo
             staged = restoring.stage_database(folder, new, paths.data, database, force)
             await restoring.prepare_database(staged)
             told = restoring.stage_objections(folder, new, paths.data)
+            keys = restoring.stage_keys(folder, new, paths.data)
             report("putting pictures into storage")
             around = Surroundings(new, paths.base, settings.school.time_zone, clock)
             part = settings.storage
@@ -316,8 +329,11 @@ async def restore(paths: Paths, file: Path, *, force: bool = False, report: Repo
                     crops = Crops(brought_back, storage, clock, settings.keep.crops)
                     erasure = Erasure(brought_back, storage, crops, clock)
                     objected, erased = await restoring.heed(brought_back, erasure, objecting)
+                    removed = await restoring.heed_removals(brought_back, objecting)
+                    await restoring.renew_credentials(brought_back)
             aside = restoring.exchange(paths.data, new, staged, database, clock.now())
-    return Restored(manifest, pictures, frames, aside, tuple(kept), Since(objected, erased, told))
+    since = Since(objected, erased, removed, told)
+    return Restored(manifest, pictures, frames, aside, tuple(kept), since, keys)
 
 
 async def copy_database(paths: Paths, target: str, report: Report) -> list[Copied]:

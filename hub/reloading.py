@@ -19,25 +19,27 @@ class Changes:
     """`anew`: keys that the whole hub must start anew for. `sections`: fields of Settings that differ.
 
     `stopped` and `started` are cameras; one whose options changed is among both. A camera that only watches another
-    room goes on.
+    room goes on. `again` are recognisers that were not open, and have been tried again.
     """
 
     anew: tuple[str, ...]
     sections: frozenset[str]
     stopped: tuple[str, ...]
     started: tuple[CameraPart, ...]
+    again: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.sections)
 
     def told(self) -> tuple[str, ...]:
         """A line for each change."""
+        again = tuple(f"recognizer {name}: tried again" for name in self.again)
         if not self:
-            return ("nothing has changed",)
+            return again or ("nothing has changed",)
         if self.anew:
             return tuple(f"{key} has changed: the hub starts anew" for key in self.anew)
         started = {camera.id for camera in self.started}
-        lines = [f"{name}: {_SAYINGS[name]}" for name in _SAYINGS if name in self.sections]
+        lines = [*again, *(f"{name}: {_SAYINGS[name]}" for name in _SAYINGS if name in self.sections)]
         lines += [f"camera {camera}: removed" for camera in self.stopped if camera not in started]
         lines += [
             f"camera {camera.id}: {'restarted' if camera.id in self.stopped else 'added'}" for camera in self.started

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hub import demo, restoring
-from hub.app import Report, School, enrolments_of, name_school, open_recogniser, open_storage, recogniser_instance
+from hub.app import Report, School, await_recogniser, enrolments_of, name_school, open_storage, recogniser_instance
 from hub.crops import Crops
 from hub.db import objections
 from hub.db.nodes import Node
@@ -24,13 +25,14 @@ from hub.people import Erasure
 from hub.pipeline.backlog import Backlog
 from hub.pipeline.judge import Judge
 from hub.pipeline.pipeline import Pipeline
-from hub.plugin import Invented, Storage
+from hub.plugin import Embedder, Invented, PluginError, Storage
 from hub.recognisers import Recognisers, embedders_of, judge_of, remote_galleries_of, routes_of, spare_finder
 from hub.registers import Projector
 from hub.reloading import Changes, Slot, StorageInUse, changes
 from hub.remote_galleries import keep_in_step, warn_of_others
 from hub.retention import Retention
 from hub.running import Hub, running
+from hub.runtime.awaited import Awaited
 from hub.runtime.catalog import Catalog
 from hub.runtime.threads import DaemonPool
 from hub.runtime.watchdog import Watchdog
@@ -41,6 +43,11 @@ if TYPE_CHECKING:
     from hub.nodes.service import Service
 
 T = TypeVar("T")
+
+logger = logging.getLogger("fras.hub")
+
+TRY_AGAIN = 5.0
+"""Seconds between tries to put a recogniser that has opened at last to work."""
 
 
 def _unsaid(message: str) -> None:
@@ -81,6 +88,8 @@ class Works:
         self._report = report
         self._turn = asyncio.Lock()
         self._keeping = Keeping()
+        self._following = Keeping()
+        self._opened = asyncio.Event()
 
     @property
     def whole(self) -> bool:
@@ -97,7 +106,7 @@ class Works:
             configured = read_settings(self._school.paths.config, catalog)
             everyone = await Registry(self._school.database, self._school.clock).everyone()
             settings = with_nodes(configured, everyone, catalog)
-            asked = changes(self._school.settings, settings)
+            asked = replace(changes(self._school.settings, settings), again=tuple(self._recognisers.awaited))
             if not asked.anew:
                 try:
                     await self._exchange(asked, replace(self._school, settings=settings, catalog=catalog))
@@ -121,7 +130,7 @@ class Works:
             await name_school(then.database, then.settings.school.name)
         async with AsyncExitStack() as pause, AsyncExitStack() as undo:
             rerouted = routes_of(then.settings) != routes_of(self._school.settings)
-            if rerouted or asked.sections & {"recognizer", "storage", "policy"}:
+            if rerouted or asked.again or asked.sections & {"recognizer", "storage", "policy"}:
                 await self._keeping.stop()
                 await pause.enter_async_context(self._pipeline.paused())
             if self._sites and "http" in asked.sections:
@@ -130,15 +139,19 @@ class Works:
                 )
             if "storage" in asked.sections:
                 await self._exchange_slot(self._storages, partial(open_storage, then), undo)
-            if "recognizer" in asked.sections:
+            if asked.again or "recognizer" in asked.sections:
                 undo.push_async_callback(self._judge_as_before)
                 await _open_recognisers(then, self._recognisers)
-                undo.push_async_callback(_open_recognisers, self._school, self._recognisers)
-            if rerouted or asked.sections & {"recognizer", "policy", "cameras"}:
-                judge = await _judge(then, self._recognisers)
-                await _invite(then, judge, self._storages.now, self._report)
-                self._judge.become(judge)
+                as_before = partial(_open_recognisers, self._school, self._recognisers, patient=True)
+                undo.push_async_callback(as_before)
+            if rerouted or asked.again or asked.sections & {"recognizer", "policy", "cameras"}:
+                await self._judge_anew(then)
             undo.pop_all()
+
+    async def _judge_anew(self, school: School) -> None:
+        judge = await _judge(school, self._recognisers)
+        await _invite(school, judge, self._recognisers, self._storages.now, self._report)
+        self._judge.become(judge)
 
     async def _judge_as_before(self) -> None:
         """With recognisers that may have been opened anew."""
@@ -177,13 +190,39 @@ class Works:
             note = partial(school.supervisor.note, recogniser_instance(name))
             jobs[f"moving to {name}"] = partial(keep_moving, name, enrolment, school.database, school.clock, note)
         galleries = remote_galleries_of(now, school.settings, school.database, storage, school.clock)
-        await warn_of_others(school.database, galleries)
+        await warn_of_others(school.database, [name for name, one in now.items() if not isinstance(one, Embedder)])
         for name, gallery in galleries.items():
             jobs[f"keeping {name} in step"] = partial(keep_in_step, gallery, school.clock)
+        for name, awaited in self._recognisers.awaited.items():
+            jobs[f"waiting for {name}"] = partial(self._await, awaited)
         self._keeping.start(jobs)
+        if not self._following.at_work:
+            self._following.start({"putting recognisers to work": self._follow_opened})
 
     async def keep_no_more(self) -> None:
+        await self._following.stop()
         await self._keeping.stop()
+
+    async def _await(self, awaited: Awaited) -> None:
+        with suppress(PluginError):  # it is parked, and its health says why
+            await awaited.opened()
+            self._opened.set()
+
+    async def _follow_opened(self) -> None:
+        """Puts recognisers to work that refused to open and have opened since; until cancelled."""
+        while True:
+            await self._opened.wait()
+            self._opened.clear()
+            try:
+                async with self._turn:
+                    await self._keeping.stop()
+                    async with self._pipeline.paused():
+                        await self._judge_anew(self._school)
+                    await self.keep()
+            except (PluginError, Failure) as error:
+                logger.warning("a recogniser that has opened is not at work yet: %s", error)
+                await self._school.clock.sleep(TRY_AGAIN)
+                self._opened.set()
 
     async def answer(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
         """What commands beside the running hub ask of it. Raises Failure."""
@@ -208,10 +247,10 @@ async def open_works(school: School, served: Report | None = None, report: Repor
     async with AsyncExitStack() as stack:
         stack.enter_context(Watchdog(lambda: school.catalog.modules))
         recognisers = await stack.enter_async_context(Recognisers())
-        await _open_recognisers(school, recognisers)
+        await _open_recognisers(school, recognisers, patient=True)
         judge = await _judge(school, recognisers)
         storages = await stack.enter_async_context(Slot(partial(open_storage, school)))
-        await _invite(school, judge, storages.now, report)
+        await _invite(school, judge, recognisers, storages.now, report)
         inbox = await stack.enter_async_context(
             open_inbox(school.database, school.paths.data / "inbox", clock, time_zone=school.zone)
         )
@@ -304,29 +343,32 @@ def _drawn(school: School, camera: str) -> bool:
     return any(part.id == camera and _cast(school, part) for part in school.settings.cameras)
 
 
-async def _open_recognisers(school: School, recognisers: Recognisers) -> None:
+async def _open_recognisers(school: School, recognisers: Recognisers, *, patient: bool = False) -> None:
     spare = partial(spare_finder, school.catalog)
-    await recognisers.follow(school.settings.recognizer.parts, spare, partial(open_recogniser, school))
+    parts = school.settings.recognizer.parts
+    await recognisers.follow(parts, spare, partial(await_recogniser, school), patient=patient)
 
 
 async def _judge(school: School, recognisers: Recognisers) -> Judge:
     return await judge_of(recognisers.now, school.settings, school.database, school.clock)
 
 
-async def _invite(school: School, judge: Judge, storage: Storage, report: Report) -> None:
+async def _invite(school: School, judge: Judge, recognisers: Recognisers, storage: Storage, report: Report) -> None:
     """Enrols the people whom the school's demo cameras show, and lets these cameras see them."""
     casts = {camera.platform: cast for camera in school.settings.cameras if (cast := _cast(school, camera))}
-    if not casts:
+    if not casts or not embedders_of(recognisers.now):
         return
-    embedder = judge.embedder
-    policy = judge.policy
+    embedder, policy = judge.first.embedder, judge.first.policy
     await demo.seed(school.database, embedder, storage, policy, school.clock, casts.values(), report)
     judge.invented = await demo.scope(school.database, embedder, policy, school.clock)
 
 
 async def _heed(school: School, erasure: Erasure, report: Report) -> None:
     """A database that somebody has put back by hand knows no fewer objections than the file beside it."""
-    objected, erased = await restoring.heed(school.database, erasure, school.paths.data / objections.NAME)
+    said = school.paths.data / objections.NAME
+    objected, erased = await restoring.heed(school.database, erasure, said)
+    if removed := await restoring.heed_removals(school.database, said):
+        report(f"the database did not know that nodes were removed: {', '.join(removed)}; they are removed again")
     if objected or erased:
         report(
             f"the database did not know of {len(objected)} people's objections and of {len(erased)} removals; "

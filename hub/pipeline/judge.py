@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from hub.pipeline.members import EmbedderMember, Scope, Seen, decide_among
+from hub.pipeline.members import AbsentMember, EmbedderMember, Scope, Seen, decide_among
 from hub.pipeline.verdicts import Judged, Rule, Said, judged
-from hub.plugin import Embedder, Face, Picture
-from hub.recognition.policy import Policy
+from hub.plugin import Face, Picture
 
 LONGEST = 3840
 """Pixels on the longer side that a picture needs, 4K UHD: a JPEG of twice that is decoded at a half."""
@@ -26,29 +25,28 @@ class Judge:
         embedders: Sequence[EmbedderMember],
         routes: Mapping[str, str] | None = None,
         invented: Scope | None = None,
+        absent: Sequence[AbsentMember] = (),
     ) -> None:
-        """`rules` by id, the default first; `embedders` in order, one at least; `routes` names the rules of cameras
-        that are not for the default."""
+        """`rules` by id, the default first; `embedders` in order, and those that are `absent`, one at least of either;
+        `routes` names the rules of cameras that are not for the default."""
         self._rules = dict(rules)
         self._embedders = {member.model_id: member for member in reversed(embedders)}
-        self._first = embedders[0]
+        self._first = embedders[0] if embedders else None
+        self._absent = absent
         self._routes = dict(routes or {})
         self.invented = invented
 
     def become(self, other: Judge) -> None:
         """Decides as `other` from now on; only while nothing is being judged."""
         self._rules, self._embedders, self._first = other._rules, other._embedders, other._first
-        self._routes, self.invented = other._routes, other.invented
+        self._absent, self._routes, self.invented = other._absent, other._routes, other.invented
 
     @property
-    def embedder(self) -> Embedder:
-        """The first."""
-        return self._first.embedder
-
-    @property
-    def policy(self) -> Policy:
-        """The first embedder's."""
-        return self._first.policy
+    def first(self) -> EmbedderMember:
+        """The first embedder. Raises PluginError where none is open."""
+        if self._first is None:
+            raise self._absent[0].why
+        return self._first
 
     def rule_of(self, camera: str) -> str:
         """The id of what judges this camera's pictures."""
@@ -85,9 +83,14 @@ class Judge:
         return await self._rules[self.rule_of(camera)].able()
 
     def foreign(self, model_id: str, faces: Sequence[Face]) -> str:
-        """Why faces embedded elsewhere, by `model_id`, cannot be judged here; empty when they can."""
+        """Why faces embedded elsewhere, by `model_id`, cannot be judged here; empty when they can.
+
+        Raises PluginError while a recogniser is absent whose model that may be.
+        """
         member = self._embedders.get(model_id)
         if member is None:
+            if self._absent:
+                raise self._absent[0].why
             return f"its faces were embedded by model {model_id}, and this hub uses {', '.join(self._embedders)}"
         dimension = member.embedder.model.dimension
         if any(face.embedding.shape != (dimension,) for face in faces):
@@ -95,13 +98,13 @@ class Judge:
         return ""
 
     async def _judge_drawn(self, pictures: Sequence[Picture]) -> list[Judged]:
-        return await self._embedded(self._first, await self._first.see(pictures), invented=True)
+        return await self._embedded(self.first, await self.first.see(pictures), invented=True)
 
     async def _embedded(self, member: EmbedderMember, seen: Sequence[Seen], invented: bool) -> list[Judged]:
         """Verdicts on faces that `member` saw, or that were embedded elsewhere by its model."""
         scope: Scope | None = member.scope
         if invented:
-            scope = self.invented if member is self._first else None
+            scope = self.invented if member is self.first else None
         policy = scope.policy if scope else member.policy
         decided = await decide_among(scope, policy, [one.faces for one in seen])
         by = Said(member.model_id, policy.version)

@@ -13,6 +13,7 @@ from hub.plugin import Candidate, Embedder, Face, Identifier, NotReady, Picture,
 from hub.plugin.media import cut
 from hub.recognition.pairing import pairs
 from hub.recognition.policy import Decision, Policy, gated
+from hub.runtime.awaited import Awaited
 
 CANDIDATES = 3
 """How many people are kept beside each face, so that staff can see what was nearly said."""
@@ -169,6 +170,33 @@ class IdentifierMember:
         except PluginError:
             return False
         return True
+
+
+class AbsentMember:
+    """One that is not open: its pictures wait, and a chain that has got to it goes on without."""
+
+    def __init__(self, name: str, awaited: Awaited) -> None:
+        self.awaited = awaited
+        self.model_id = name
+        """Its id, for want of the model's."""
+
+    @property
+    def policy(self) -> Policy:
+        raise self.why
+
+    @property
+    def why(self) -> PluginError:
+        """To be raised; without what earlier raising has left in it, which would grow with each."""
+        return self.awaited.why.with_traceback(None)
+
+    async def see(self, pictures: Sequence[Picture]) -> list[Seen]:
+        raise self.why
+
+    async def decide(self, pictures: Sequence[Picture], seen: Sequence[Seen]) -> list[list[Decision | None]]:
+        raise self.why
+
+    async def able(self) -> bool:
+        return False
 
 
 async def decide_among(scope: Scope | None, policy: Policy, pictures: Sequence[Sequence[Face]]) -> list[list[Decision]]:

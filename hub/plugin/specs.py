@@ -77,10 +77,14 @@ class CameraSpec(PluginSpec):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecognizerSpec(PluginSpec):
-    """`models` answers `fras models`: it gets the options, the plugin's data folder and hub.yaml's folder, hashes what
-    is there, and raises nothing for a damaged model."""
+    """`identifier` says that what is opened is an Identifier: where the service refuses, the hub starts without it.
+
+    `models` answers `fras models`: it gets the options, the plugin's data folder and hub.yaml's folder, hashes what
+    is there, and raises nothing for a damaged model.
+    """
 
     open: Callable[[Config, PluginContext], AbstractAsyncContextManager[Embedder | Identifier]]
+    identifier: bool = False
     models: Callable[[Config, Path, Path], Sequence[ModelState]] | None = None
 
 

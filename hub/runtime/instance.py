@@ -77,16 +77,26 @@ class Instance(Generic[T]):
                 return self._attempt.plugin
             self._changed.clear()
             if self.task.done():
-                raise self._error or NotReady(f"{self.id} is stopped")
+                raise self._again or NotReady(f"{self.id} is stopped")
             left = deadline - self._loop.time()
-            if left <= 0 and self._error is not None:
-                raise self._error
+            if left <= 0 and self._again is not None:
+                raise self._again
             try:
                 async with asyncio.timeout(left if left > 0 else None):
                     await self._changed.wait()
             except TimeoutError:
                 if self._error is None:
                     raise NotReady(f"{self.id} is not open yet") from None
+
+    @property
+    def error(self) -> PluginError | None:
+        """Why the last opening failed, None once one has not."""
+        return self._error
+
+    @property
+    def _again(self) -> PluginError | None:
+        """The same to be raised; without what earlier raising has left in it, which would grow with each."""
+        return self._error and self._error.with_traceback(None)
 
     @property
     def opening(self) -> object:

@@ -24,6 +24,7 @@ from hub.plugin import (
 )
 
 from .attempt import Attempt
+from .awaited import Awaited
 from .backoff import BackOff
 from .catalog import kind_of
 from .checks import check_event, check_events, check_model
@@ -101,16 +102,17 @@ class Supervisor:
         Raises what parks it (NeedsHuman, Permanent), and the last NotReady when it is still not open after
         `patience` seconds; with patience 0 the first failure.
         """
+        async with self.await_recognizer(instance_id, spec, config) as awaited:
+            yield await awaited.opened(patience)
+
+    @asynccontextmanager
+    async def await_recognizer(self, instance_id: str, spec: RecognizerSpec, config: Config) -> AsyncIterator[Awaited]:
+        """Begins to open the recogniser, again and again until it is open or parked, and closes it afterwards."""
         instance: Instance[Embedder | Identifier] = self._start(
             instance_id, spec, config, _is_recognizer, _use_until_cancelled
         )
-        guard = Guard(instance, self._limits, self.abandoned)
         try:
-            plugin = await instance.ready(patience)
-            if isinstance(plugin, Embedder):
-                yield GuardedEmbedder(guard, check_model(plugin.model))
-            else:
-                yield GuardedIdentifier(guard, check_model(plugin.model))
+            yield Awaited(Guard(instance, self._limits, self.abandoned), identifier=spec.identifier)
         finally:
             await self.stop(instance_id)
 

@@ -128,6 +128,7 @@ def fras_plugins() -> Sequence[Spec]:
             name="azure_face",
             config_schema=CONFIG_SCHEMA,
             open=open_recogniser,
+            identifier=True,
             probe=probe,
             description="Microsoft's Azure Face: crops of faces leave the building. Needs Microsoft's approval.",
         )
