@@ -116,7 +116,9 @@ class Erasure:
         await self._delete(kept)
         async with self._database.write() as connection:
             await enrolments.forget(connection, person)
-        return len(kept) + await self._crops.forget(person)
+        crops = await self._crops.forget(person)
+        await self._database.forget_log()
+        return len(kept) + crops
 
     async def person(self, person: str) -> int:
         """Deletes the person with everything that is theirs; observations of them become unknown faces.
@@ -130,6 +132,7 @@ class Erasure:
             await observations.drop_crops(connection, late)
             if not await people.remove(connection, person):
                 raise Failure(f"nobody has the id {person!r}", hint="fras people list shows everybody")
+        await self._database.forget_log()
         await self._delete(late)
         return pictures + len(late)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from hub.attendance.records import Rules, Span
+from hub.attendance.records import Lecture, Rules, Span
 from hub.attendance.register import Register, conclusions, facts_of, register
 from hub.attendance.roster import Person
 from hub.attendance.timetable import Entry, lectures_on
@@ -65,19 +65,22 @@ class Registers:
         async with self._database.read() as connection:
             return {person.id: person.name for person in await people.all(connection)}
 
-    async def of(self, day: date) -> Register:
+    async def of(self, day: date, *, replan: bool = False) -> Register:
         """The register of the school's local date, from the facts as they are now.
 
-        Of a day past retention it is what was concluded while there were facts.
+        A day that is over keeps the lectures that it has marks of, unless they shall be `replan`ned by the timetable of
+        now. Of a day past retention it is what was concluded while there were facts.
         """
         now = self._clock.now()
-        reach = facts_of(day, self._timetable, self._zone, self._rules)
         async with self._database.read() as connection:
+            lectures = await attendance.lectures_of(connection, day.isoformat())
             if await facts.is_frozen(connection, day):
-                lectures = await attendance.lectures_of(connection, day.isoformat())
                 return Register(tuple(lectures), (), tuple(await attendance.marks_of(connection, day.isoformat())))
+            if replan or not lectures or day >= now.astimezone(self._zone).date():
+                lectures = self._planned(day)
+            reach = facts_of(day, lectures, self._zone, self._rules)
             looks = await ledger.looks(connection, tuple(self._rooms), reach.start, reach.end)
-            held = await recognisable.throughout(connection, self._until_the_last_lecture(day, looks))
+            held = await recognisable.throughout(connection, _until_the_last(lectures, looks))
             roll = [
                 Person(person.id, person.class_name or "", person.id in held) for person in await people.all(connection)
             ]
@@ -89,7 +92,7 @@ class Registers:
         return await asyncio.to_thread(
             register,
             day,
-            self._timetable,
+            lectures,
             self._zone,
             roll,
             seen,
@@ -167,61 +170,83 @@ class Registers:
                 return removed
             removed += batch
 
-    async def project(self, day: date) -> Register:
+    async def would_replan(self, day: date, drawn: Register) -> bool:
+        """Whether the timetable of now has other lectures for the register's classes, and could still be followed."""
+        classes = {lecture.class_name for lecture in drawn.lectures}
+        planned = {lecture for lecture in self._planned(day) if lecture.class_name in classes}
+        return planned != {*drawn.lectures} and day not in await self.frozen()
+
+    async def project(self, day: date, *, replan: bool = False) -> Register:
         """Stores the day's sightings and marks in place of what was stored; the same facts store the same rows.
 
         Followers learn which lectures have other marks now.
         """
-        found = await self.of(day)
+        found = await self.of(day, replan=replan)
         date_ = day.isoformat()
         async with self._database.write() as connection:
             if await facts.is_frozen(connection, day):
                 return found
-            before = await attendance.marks_of(connection, date_)
-            await attendance.replace_day(connection, date_, found.sightings, found.marks, found.lectures)
-            changed = {mark.lecture for mark in {*before} ^ {*found.marks}}
+            changed = await attendance.replace_day(connection, date_, found.sightings, found.marks, found.lectures)
             if changed:
                 await outbox.append(connection, "register", {"date": date_, "lectures": sorted(changed)})
         return found
 
-    async def stored(self) -> dict[date, bytes]:
-        """Every day whose register is stored, as bytes that are the same for the same sightings and marks."""
+    async def days(self) -> list[date]:
+        """Those whose registers are stored, in order."""
         async with self._database.read() as connection:
-            return {
-                day: conclusions(
-                    await attendance.sightings_of(connection, day.isoformat()),
-                    await attendance.marks_of(connection, day.isoformat()),
-                )
-                for day in await attendance.days(connection)
-            }
+            return await attendance.days(connection)
 
-    async def derived(self, days: Iterable[date]) -> dict[date, bytes]:
-        """The same for what the facts say of these days now."""
-        registers = {day: await self.of(day) for day in days}
-        return {day: conclusions(found.sightings, found.marks) for day, found in registers.items()}
-
-    async def rebuild(self) -> None:
-        """Drops the stored sightings and marks of each day and derives them anew; an interruption loses no day."""
+    async def stored(self, day: date) -> bytes:
+        """The stored sightings and marks of the day, as bytes that are the same for the same ones."""
         async with self._database.read() as connection:
-            days = await attendance.days(connection)
-        for day in days:
-            await self.project(day)
+            date_ = day.isoformat()
+            return conclusions(
+                await attendance.sightings_of(connection, date_), await attendance.marks_of(connection, date_)
+            )
 
-    def _until_the_last_lecture(self, day: date, looks: Sequence[Look]) -> list[Look]:
-        """The same, the last of them reaching to the end of the day's lectures: cameras may have looked at nothing.
+    async def derived(self, day: date) -> bytes:
+        """The same for what the facts say of the day now."""
+        found = await self.of(day)
+        return conclusions(found.sightings, found.marks)
 
-        Whoever withdrew before that end was not looked for either.
+    async def rebuild(self, *, replan: bool = False) -> list[date]:
+        """Drops the stored sightings and marks of each day and derives them anew; an interruption loses no day.
+
+        Says which days have others now.
         """
-        end = max((lecture.end for lecture in lectures_on(day, self._timetable, self._zone)), default=None)
-        if end is None:
-            return list(looks)
-        last = looks[-1] if looks else Look(None, end, end)
-        return [*looks[:-1], replace(last, last=max(last.last, end))]
+        changed = []
+        for day in await self.days():
+            before = await self.stored(day)
+            await self.project(day, replan=replan)
+            if await self.stored(day) != before:
+                changed.append(day)
+        return changed
+
+    async def drawn_otherwise(self) -> frozenset[date]:
+        """The days whose stored marks were all drawn by other rules, or other settings of them, than those of now."""
+        async with self._database.read() as connection:
+            return await attendance.without_version(connection, self._rules.version)
+
+    def _planned(self, day: date) -> list[Lecture]:
+        """The lectures of the school's local date by the timetable of now."""
+        return lectures_on(day, self._timetable, self._zone)
 
     def _reach(self, day: date) -> Span:
         if day not in self._reaches:
-            self._reaches[day] = facts_of(day, self._timetable, self._zone, self._rules)
+            self._reaches[day] = facts_of(day, self._planned(day), self._zone, self._rules)
         return self._reaches[day]
+
+
+def _until_the_last(lectures: Sequence[Lecture], looks: Sequence[Look]) -> list[Look]:
+    """The looks, the last of them reaching to the end of the day's lectures: cameras may have looked at nothing.
+
+    Whoever withdrew before that end was not looked for either.
+    """
+    end = max((lecture.end for lecture in lectures), default=None)
+    if end is None:
+        return list(looks)
+    last = looks[-1] if looks else Look(None, end, end)
+    return [*looks[:-1], replace(last, last=max(last.last, end))]
 
 
 class Projector:

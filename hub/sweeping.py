@@ -87,6 +87,7 @@ class Sweeper:
         if orphans:
             parts["pictures that nothing refers to"] = self._crops.sweep_orphans
         parts["copies of the database from before an upgrade"] = self._copies
+        parts["what is empty of the database's file"] = self._database.give_back
         parts["what the database's log remembers"] = self._database.forget_log
         await self._each(parts)
 

@@ -14,7 +14,6 @@ from .marks import marks
 from .records import Lecture, Mark, Observation, Rules, Sighting, Span
 from .roster import Person, rosters
 from .sightings import sightings
-from .timetable import Entry, lectures_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class Register:
 
 def register(
     day: date,
-    timetable: Iterable[Entry],
+    lectures: Iterable[Lecture],
     zone: ZoneInfo,
     people: Iterable[Person],
     observations: Iterable[Observation],
@@ -38,16 +37,15 @@ def register(
     rules: Rules,
     as_of: datetime,
 ) -> Register:
-    """The register of the local date `day`.
+    """The register of the local date `day`, on which these lectures start.
 
     `signals` (capture times of frames, heartbeats) and `watermarks` are by camera; `rooms` maps each camera to
     the room it watches. Observations and signals outside `facts_of` the day are ignored, so that it does not
     matter how much more a caller read; their order, repetition and batching do not matter either. `as_of`
     decides nothing but whether patience with silent cameras has run out.
     """
-    timetable, people = tuple(timetable), tuple(people)
-    lectures = lectures_on(day, timetable, zone)
-    reach = facts_of(day, timetable, zone, rules)
+    lectures, people = sorted(lectures), tuple(people)
+    reach = facts_of(day, lectures, zone, rules)
     found = sightings((o for o in observations if reach.start <= o.captured_at < reach.end), rules)
     covered = {
         camera: covered_spans((s for s in times if reach.start <= s <= reach.end), rules)
@@ -76,12 +74,12 @@ def register(
     return Register(tuple(lectures), tuple(found), tuple(sorted(drawn, key=lambda mark: (mark.lecture, mark.person))))
 
 
-def facts_of(day: date, timetable: Iterable[Entry], zone: ZoneInfo, rules: Rules) -> Span:
-    """The stretch of time whose facts the register of `day` is made of: the local day, and what its lectures
-    reach into of the days beside it."""
+def facts_of(day: date, lectures: Iterable[Lecture], zone: ZoneInfo, rules: Rules) -> Span:
+    """The stretch of time whose facts the register of `day` is made of: the local day, and what the lectures that
+    start on it reach into of the days beside it."""
     midnights = (datetime.combine(d, time.min, tzinfo=zone).astimezone(UTC) for d in (day, day + timedelta(days=1)))
     start, end = midnights
-    for lecture in lectures_on(day, timetable, zone):
+    for lecture in lectures:
         start = min(start, lecture.start - max(rules.early, rules.gap))
         end = max(end, lecture.end + rules.gap)
     return Span(start, end)

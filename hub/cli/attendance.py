@@ -52,6 +52,11 @@ async def _attendance(where: Paths, day: str, lecture: str | None, form: Format,
         chosen = school.today() if day == "today" else _date(day)
         register = await school.registers.of(chosen)
         names = await school.registers.names()
+        if await school.registers.would_replan(chosen, register):
+            console.say(
+                f"{chosen} keeps the lectures it was drawn with; the timetable of now has others (to draw it by that "
+                "one: fras audit verify --rebuild --replan)"
+            )
         found = lines(register, names, school.zone, lecture)
         if lecture is not None and not any(lecture in (held.name, held.id) for held in register.lectures):
             held_names = ", ".join(sorted({held.name for held in register.lectures})) or "none"

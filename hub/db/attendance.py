@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import date as date_type
 from typing import Any, TypeVar
 
-from sqlalchemy import Table, bindparam, delete, literal, select, union
+from sqlalchemy import Table, bindparam, case, delete, func, literal, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.attendance.records import Lecture, Mark, Sighting, Status
@@ -17,7 +16,7 @@ from .tables import lectures as lectures_table
 from .tables import marks as marks_table
 from .tables import sightings as sightings_table
 
-C = TypeVar("C", Sighting, Mark, Lecture)
+C = TypeVar("C", bound=Sighting | Mark | Lecture)
 
 
 async def replace_day(
@@ -26,16 +25,17 @@ async def replace_day(
     sightings: Sequence[Sighting],
     marks: Sequence[Mark],
     lectures: Sequence[Lecture] = (),
-) -> None:
+) -> set[str]:
     """Makes these the conclusions of `date`, the school's local one in ISO form; writes only what has changed.
 
     Those of people erased since they were computed are left out. `lectures` are kept where they have marks.
+    Answers with the ids of the lectures that have other marks now.
     """
     present = await people.existing(connection, {s.person for s in sightings} | {m.person for m in marks})
     seen = [sighting for sighting in sightings if sighting.person in present]
     await _change(connection, sightings_table, date, await sightings_of(connection, date), seen)
     marked = [mark for mark in marks if mark.person in present]
-    await _change(connection, marks_table, date, await marks_of(connection, date), marked)
+    changed = await _change(connection, marks_table, date, await marks_of(connection, date), marked)
     held = {mark.lecture for mark in marked}
     kept = [lecture for lecture in lectures if lecture.id in held]
     await connection.execute(
@@ -43,30 +43,43 @@ async def replace_day(
     )
     await _change(connection, lectures_table, date, await lectures_of(connection, date), kept)
     await daily.keep(connection, date, marked)
+    return {mark.lecture for mark in changed}
 
 
-async def _change(connection: AsyncConnection, table: Table, date: str, old: Sequence[C], new: Sequence[C]) -> None:
-    """Writes the difference between the conclusions there are of `date` and those there shall be."""
+async def _change(connection: AsyncConnection, table: Table, date: str, old: Sequence[C], new: Sequence[C]) -> list[C]:
+    """Writes, and answers with, what differs between the conclusions there are of `date` and those there shall be."""
     keys = [column for column in table.primary_key if column.name != "date"]
 
     def by_key(conclusions: Sequence[C]) -> dict[tuple[object, ...], C]:
         return {tuple(getattr(one, key.name) for key in keys): one for one in conclusions}
 
     before, after = by_key(old), by_key(new)
-    gone = [key for key, one in before.items() if after.get(key) != one]
+    gone = {key: one for key, one in before.items() if after.get(key) != one}
     if gone:
         this = (column == bindparam(f"old_{column.name}") for column in keys)
         values = [{f"old_{column.name}": value for column, value in zip(keys, key, strict=True)} for key in gone]
         await connection.execute(delete(table).where(table.c.date == date, *this), values)
-    rows = [asdict(one) | {"date": date} for key, one in after.items() if before.get(key) != one]
-    if rows:
-        await connection.execute(table.insert(), rows)
+    come = [one for key, one in after.items() if before.get(key) != one]
+    if come:
+        await connection.execute(table.insert(), [_row(one) | {"date": date} for one in come])
+    return [*gone.values(), *come]
+
+
+def _row(conclusion: Sighting | Mark | Lecture) -> dict[str, object]:
+    return {name: getattr(conclusion, name) for name in conclusion.__slots__}
 
 
 async def days(connection: AsyncConnection) -> list[date_type]:
     """The local dates that have sightings or marks, in order."""
     query = union(select(sightings_table.c.date), select(marks_table.c.date))
     return sorted(date_type.fromisoformat(day) for day in (await connection.execute(query)).scalars())
+
+
+async def without_version(connection: AsyncConnection, rule_version: str) -> frozenset[date_type]:
+    """The local dates that have marks, but none of this version of the rules."""
+    its_own = func.count(case((marks_table.c.rule_version == rule_version, 1)))
+    query = select(marks_table.c.date).group_by(marks_table.c.date).having(its_own == 0)
+    return frozenset(date_type.fromisoformat(day) for day in (await connection.execute(query)).scalars())
 
 
 async def marks_of(connection: AsyncConnection, date: str) -> list[Mark]:

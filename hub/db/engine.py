@@ -25,6 +25,8 @@ from .objections import Entry, begin, keep
 
 BUSY_SECONDS = 15
 """How long a writer waits for another process's transaction."""
+SHRUNK_AT_ONCE = 500
+"""Pages (of 4 KiB) that a SQLite file shrinks by in one transaction."""
 CONNECT_SECONDS = 10
 """How long a PostgreSQL server may take to answer."""
 WRITERS = 0x46524153
@@ -72,12 +74,23 @@ class Database:
     async def forget_log(self) -> None:
         """Empties SQLite's write-ahead log, where what was deleted from the file may still be read.
 
-        Somebody who reads meanwhile may prevent it: then it is for the next time.
+        Somebody who reads meanwhile, or a disk that fails, may prevent it: then it is for the next time.
         """
         if self._reader.dialect.name == "sqlite" and self._writer is not None:
-            with Explained(self.name):
+            async with self._turn:
+                await asyncio.to_thread(_empty_log, self.name)
+
+    async def give_back(self) -> None:
+        """Gives the disk what is empty of a SQLite file, if that is half of it or more: less will be used again.
+
+        Some pages a transaction, so that nobody waits for long; what fails is for the next time. A file that an earlier
+        FRAS made does not shrink.
+        """
+        if self._reader.dialect.name == "sqlite" and self._writer is not None:
+            more = True
+            while more:
                 async with self._turn:
-                    await asyncio.to_thread(_empty_log, self.name)
+                    more = await asyncio.to_thread(_shrink, self.name)
 
     async def forget_copies(self, before: datetime) -> None:
         """Removes copies of the SQLite file that migrations made before that moment (UTC)."""
@@ -87,12 +100,26 @@ class Database:
 
 
 def _empty_log(file: str) -> None:
-    with closing(sqlite3.connect(file, timeout=0.5)) as connection:
+    with suppress(sqlite3.Error), closing(sqlite3.connect(file, timeout=0.5)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 @asynccontextmanager
 async def open_database(
+def _shrink(file: str) -> bool:
+    """Whether pages were given back, and there may be more."""
+    with suppress(sqlite3.Error), closing(sqlite3.connect(file, timeout=0.5, isolation_level=None)) as connection:
+
+        def ask(what: str) -> int:
+            return int(connection.execute(f"PRAGMA {what}").fetchone()[0])
+
+        empty = ask("freelist_count")
+        if empty and 2 * empty >= ask("page_count"):
+            connection.execute(f"PRAGMA incremental_vacuum({SHRUNK_AT_ONCE})").fetchall()  # to the last page
+            return ask("freelist_count") < empty
+    return False
+
+
     url: str, *, read_only: bool = False, objections: Path | None = None
 ) -> AsyncIterator[Database]:
     """Opens the database at `url` (`sqlite:///path` or `postgresql://...`), brought to the newest schema.
@@ -233,7 +260,8 @@ def _engine(
         # Batch mode replaces a table by a changed copy: what refers to it, keys and triggers, must not notice.
         # Keys are checked at the end (https://www.sqlite.org/lang_altertable.html, "Making Other Kinds").
         options = {"poolclass": NullPool}
-        pragmas += ["journal_mode=WAL", "foreign_keys=OFF", "legacy_alter_table=ON"]
+        # auto_vacuum counts in an empty file alone, before anything is written.
+        pragmas = ["auto_vacuum=INCREMENTAL", *pragmas, "journal_mode=WAL", "foreign_keys=OFF", "legacy_alter_table=ON"]
     else:
         options = {"pool_size": 1, "max_overflow": 0}
         pragmas += ["journal_mode=WAL"]

@@ -6,11 +6,12 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import text
 
 from hub.crops import PORTRAITS, new_key
-from hub.db import enrolments, people
+from hub.db import enrolments, people, templates
 from hub.db.enrolments import EnrolmentImage, State
 from hub.failure import Failure
 from hub.plugin import NotReady
@@ -52,6 +53,31 @@ async def test_whoever_is_removed_leaves_neither_pictures_nor_rows(tmp_path: Pat
         assert await parts.stored() == sorted([*await parts.pointers(), bobs])
         with pytest.raises(Failure, match="nobody has the id 'ada'"):
             await parts.erasure.person("ada")
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("withdrawn", [True, False])
+async def test_nothing_of_a_face_can_be_read_from_the_files_after(tmp_path: Path, withdrawn: bool) -> None:
+    async with services(tmp_path) as parts:
+        await parts.enrol("ada")
+        template = np.random.default_rng(1).normal(size=128).astype("<f4")
+        async with parts.database.write() as connection:
+            await templates.replace(connection, "ada", "colours-1", template, images=1, at=parts.clock.now())
+            for number in range(20):
+                image = EnrolmentImage("ada", f"{number:064}", "colours-1", State.ACCEPTED, embedding=template + number)
+                await enrolments.record(connection, image, at=parts.clock.now())
+
+        def readable() -> list[int]:
+            written = b"".join(file.read_bytes() for file in tmp_path.glob("fras.db*"))
+            return [number for number in range(20) if (template + number).tobytes()[:40] in written]
+
+        assert readable() == list(range(20))
+        if withdrawn:
+            await parts.roll.sign("ada", Consent.WITHDRAWN, "x", "1")
+            await parts.erasure.pictures("ada")
+        else:
+            await parts.erasure.person("ada")
+        assert readable() == []
 
 
 async def test_removal_while_the_hub_recognises_leaves_no_picture(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hub.attendance.marks import BY_HAND
 from hub.attendance.records import Rules
 from hub.attendance.register import canonical, facts_of
-from hub.attendance.timetable import Weekly
+from hub.attendance.timetable import Weekly, lectures_on
 from hub.db import attendance, consent, people
 from hub.db.errors import DatabaseError
 from hub.enrolment import Enrolment, PersonResult
@@ -70,7 +70,7 @@ async def register_of(frames: list[Frame], pauses: list[int], tmp: Path) -> dict
             await asyncio.gather(*batch, parts.inbox.heartbeat("door", Heartbeat(NINE + timedelta(hours=2))))
             await done(parts)
         register = await parts.registers.project(MONDAY)
-        assert await parts.registers.derived([MONDAY]) == await parts.registers.stored()
+        assert await parts.registers.derived(MONDAY) == await parts.registers.stored(MONDAY)
         plain: dict[str, Any] = json.loads(canonical(register))
         for conclusion in plain["sightings"] + plain["marks"]:
             if conclusion["crop"]:
@@ -122,7 +122,7 @@ async def test_whoever_was_enrolled_later_is_not_called_absent(tmp_path: Path) -
         await parts.enrol("ada")
         await deliver(parts, film({3: "ada"}))
         await Projector(parts.registers, parts.clock).settle()
-        before = await parts.registers.stored()
+        before = await parts.registers.stored(MONDAY)
         parts.clock.wall += timedelta(minutes=1)
         async with parts.database.write() as connection:
             await people.add(connection, people.Person("bob", "Bob", "11B"))
@@ -130,7 +130,7 @@ async def test_whoever_was_enrolled_later_is_not_called_absent(tmp_path: Path) -
         pupil = Pupil("bob", None, "11B", (save(tmp_path / "bob.png", "bob"),))
         enrolment = Enrolment(parts.database, parts.embedder, parts.storage, POLICY, parts.clock)
         assert [result.images async for result in enrolment.enrol([pupil]) if isinstance(result, PersonResult)] == [1]
-        assert await parts.registers.derived([MONDAY]) == before, "another class: nothing of it"
+        assert await parts.registers.derived(MONDAY) == before, "another class: nothing of it"
         await parts.roll.add("bob", class_name="10A")
         register = await parts.registers.of(MONDAY)
         assert {mark.person: mark.why for mark in register.marks}["bob"] == BY_HAND
@@ -148,7 +148,7 @@ async def test_every_end_of_a_frame_counts_not_only_recognition(tmp_path: Path) 
         assert (await parts.registers.news())[1] == {MONDAY}
         await projector.settle()
         assert (await parts.registers.news())[1] == set()
-        assert await parts.registers.derived([MONDAY]) == await parts.registers.stored()
+        assert await parts.registers.derived(MONDAY) == await parts.registers.stored(MONDAY)
 
 
 async def test_facts_that_arrive_while_the_register_is_drawn_are_not_lost(
@@ -160,8 +160,8 @@ async def test_facts_that_arrive_while_the_register_is_drawn_are_not_lost(
         projector = Projector(parts.registers, parts.clock)
         drawn = Registers.of
 
-        async def meanwhile(registers: Registers, day: date) -> Any:
-            register = await drawn(registers, day)
+        async def meanwhile(registers: Registers, day: date, **more: Any) -> Any:
+            register = await drawn(registers, day, **more)
             monkeypatch.undo()
             await deliver(parts, [frame(300, "bob", seconds=95)])
             projector.concluded()
@@ -253,21 +253,50 @@ async def test_an_interrupted_rebuild_loses_no_day(tmp_path: Path, monkeypatch: 
         await parts.enrol("ada")
         for day in range(3):
             await parts.registers.project(MONDAY + timedelta(days=day))
-        before = await parts.registers.stored()
+        before = await all_stored(parts)
         project = Registers.project
 
-        async def until_tuesday(self: Registers, day: date) -> Any:
+        async def until_tuesday(self: Registers, day: date, **more: Any) -> Any:
             if day > MONDAY:
                 raise KeyboardInterrupt
-            return await project(self, day)
+            return await project(self, day, **more)
 
         with monkeypatch.context() as patch:
             patch.setattr(Registers, "project", until_tuesday)
             with pytest.raises(KeyboardInterrupt):
                 await parts.registers.rebuild()
-        assert await parts.registers.stored() == before
-        await parts.registers.rebuild()
-        assert await parts.registers.stored() == before
+        assert await all_stored(parts) == before
+        assert await parts.registers.rebuild() == []
+        assert await all_stored(parts) == before
+
+
+ART = Weekly("10A", "Art", "101", frozenset(range(5)), time(9), time(10))
+
+
+async def lectures_marked(parts: Services) -> set[str]:
+    async with parts.database.read() as connection:
+        return {lecture.name for lecture in await attendance.lectures_of(connection, MONDAY.isoformat())}
+
+
+async def test_a_day_that_is_over_keeps_its_lectures_when_the_timetable_changes(tmp_path: Path) -> None:
+    async with services(tmp_path) as parts:
+        await parts.enrol("ada", "bob")
+        parts.clock.wall = NINE + timedelta(hours=2)
+        await deliver(parts, film({3: "ada"}))
+        await Projector(parts.registers, parts.clock).settle()
+        before = await parts.registers.stored(MONDAY)
+        parts.registers.follow([ART], {"door": "101"}, Rules())
+        assert {lecture.name for lecture in (await parts.registers.of(MONDAY)).lectures} == {"Art"}, "it is not over"
+        parts.clock.wall += timedelta(days=1)
+        assert await parts.registers.derived(MONDAY) == before
+        await deliver(parts, [frame(300, "bob", seconds=95)])
+        await Projector(parts.registers, parts.clock).settle()
+        assert await statuses(parts) == {"ada": "present", "bob": "present"}
+        assert await lectures_marked(parts) == {"Mathematics"}
+        assert await parts.registers.rebuild() == []
+        assert await parts.registers.rebuild(replan=True) == [MONDAY]
+        assert await lectures_marked(parts) == {"Art"}
+        assert await parts.registers.derived(MONDAY) == await parts.registers.stored(MONDAY)
 
 
 EVERY_DAY = frozenset(range(7))
@@ -285,12 +314,12 @@ async def test_a_frame_just_after_midnight_belongs_to_the_lecture_that_began_the
         await deliver(parts, [frame(1, "ada", seconds=after_midnight)])
         await Projector(registers, parts.clock).settle()
         assert await statuses(parts) == {"ada": "present"}, "nobody watched who came in time"
-        assert await registers.derived(await days(parts)) == await registers.stored()
+        for day in await registers.days():
+            assert await registers.derived(day) == await registers.stored(day)
 
 
-async def days(parts: Services) -> list[date]:
-    async with parts.database.read() as connection:
-        return await attendance.days(connection)
+async def all_stored(parts: Services) -> list[bytes]:
+    return [await parts.registers.stored(day) for day in await parts.registers.days()]
 
 
 @given(
@@ -310,6 +339,7 @@ def test_a_moment_belongs_to_every_day_whose_register_may_use_it(
     where = ZoneInfo(zone)
     registers = Registers(None, weekly, {}, rules, where, None)  # type: ignore[arg-type]
     local = moment.astimezone(where).date()
-    reaches = {day: facts_of(day, weekly, where, rules) for day in (local + timedelta(days=n) for n in range(-4, 5))}
+    near = [local + timedelta(days=n) for n in range(-4, 5)]
+    reaches = {day: facts_of(day, lectures_on(day, weekly, where), where, rules) for day in near}
     using = {day for day, reach in reaches.items() if reach.start <= moment <= reach.end}
     assert registers.days_of(moment) == using | {local}

@@ -55,7 +55,7 @@ async def test_what_is_delivered_is_recognised_and_shown_by_the_register(tmp_pat
             async with asyncio.timeout(20):
                 await made.drained()
             assert await statuses(parts) == {"ada": "present", "bob": "absent"}
-            assert await parts.registers.derived([MONDAY]) == await parts.registers.stored()
+            assert await parts.registers.derived(MONDAY) == await parts.registers.stored(MONDAY)
 
 
 async def test_a_camera_ahead_of_recognition_waits_and_nothing_is_lost(tmp_path: Path) -> None:

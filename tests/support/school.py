@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from hub.attendance.records import Observation, Rules
 from hub.attendance.register import Register, register
 from hub.attendance.roster import Person
-from hub.attendance.timetable import Weekly
+from hub.attendance.timetable import Weekly, lectures_on
 
 BERLIN = ZoneInfo("Europe/Berlin")
 MONDAY = date(2026, 11, 23)
@@ -64,4 +64,5 @@ def taken(
         signals = {camera: every("08:00", "12:00") for camera in rooms}
     if watermarks is None:
         watermarks = {camera: max(times) for camera, times in signals.items() if times}
-    return register(MONDAY, weekly, BERLIN, people, observations, signals, watermarks, rooms, rules or Rules(), as_of)
+    held = lectures_on(MONDAY, weekly, BERLIN)
+    return register(MONDAY, held, BERLIN, people, observations, signals, watermarks, rooms, rules or Rules(), as_of)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hub.attendance.coverage import covered_spans, watch
 from hub.attendance.records import Observation, Rules, Status
 from hub.attendance.register import canonical, conclusions, facts_of, register
-from hub.attendance.timetable import Weekly
+from hub.attendance.timetable import Weekly, lectures_on
 from tests.support.school import ART, BERLIN, MATHS, MONDAY, MUCH_LATER, PEOPLE, PHYSICS, ROOMS, at, every, saw, taken
 
 observed = st.builds(
@@ -123,7 +123,7 @@ def test_facts_beyond_the_day_do_not_matter() -> None:
 
 def test_the_day_reaches_as_far_as_its_lectures() -> None:
     night = Weekly("10A", "Astronomy", "101", MATHS.days, MATHS.start.replace(hour=23), MATHS.end.replace(hour=0))
-    reach = facts_of(MONDAY, [night], BERLIN, Rules())
+    reach = facts_of(MONDAY, lectures_on(MONDAY, [night], BERLIN), BERLIN, Rules())
     assert reach.start == at("00:00")
     assert reach.end > at("00:50", MONDAY + timedelta(days=1))
     watched = {"door-101": every("22:59", "23:59")}
@@ -152,7 +152,7 @@ def test_why_tells_the_schools_own_time(zone: str) -> None:
     day = date(2026, 10, 25)
     seen = datetime(2026, 10, 25, 9, 2, tzinfo=school).astimezone(UTC)
     fact = Observation(seen, "door-101", "ada", "1", 0.71, True)
-    drawn = register(day, [MATHS], school, PEOPLE, [fact], {}, {}, ROOMS, Rules(), MUCH_LATER)
+    drawn = register(day, lectures_on(day, [MATHS], school), school, PEOPLE, [fact], {}, {}, ROOMS, Rules(), MUCH_LATER)
     (mark,) = (mark for mark in drawn.marks if mark.person == "ada")
     assert mark.why == "seen once from 09:02 at door-101, best score 0.71"
 

@@ -39,6 +39,29 @@ async def test_a_new_database_is_its_owners_alone_and_durable(tmp_path: Path) ->
     assert set(modes) == {0o600}
 
 
+async def test_a_file_that_is_mostly_empty_shrinks(tmp_path: Path) -> None:
+    file = tmp_path / "fras.db"
+    async with open_database(url_of(tmp_path)) as database:
+        async with database.write() as connection:
+            await connection.execute(
+                text("INSERT INTO outbox (at, kind, payload) VALUES ('', 'frame', :payload)"),
+                [{"payload": "x" * 1000}] * 4000,
+            )
+
+        async def keep(first: int) -> int:
+            async with database.write() as connection:
+                await connection.execute(text("DELETE FROM outbox WHERE id >= :first"), {"first": first})
+            await database.give_back()
+            await database.forget_log()
+            return file.stat().st_size
+
+        whole = await keep(4000)
+        assert await keep(2500) == whole, "more than half is in use: the rest will be again"
+        assert await keep(100) < whole / 5
+        async with database.read() as connection:
+            assert (await connection.execute(text("SELECT count(*) FROM outbox"))).scalar() == 99
+
+
 async def test_what_is_written_is_there_after_opening_again(tmp_path: Path) -> None:
     async with open_database(url_of(tmp_path)) as database, database.write() as connection:
         await school.rename(connection, "Łódź 5")
