@@ -19,6 +19,7 @@ from hub.archive import Manifest, Writer
 from hub.db import objections, schema, snapshot
 from hub.db.engine import open_database
 from hub.failure import Failure
+from hub.nodes import identity
 from hub.plugin import Clock, NotFound, Storage
 
 P = ParamSpec("P")
@@ -33,17 +34,19 @@ SECRETS = "secrets.yaml"
 
 @dataclass(slots=True)
 class Kept:
-    """What went into a backup. `gone`: pictures whose retention ended while it was made."""
+    """What went into a backup. `gone`: pictures whose retention ended while it was made; `keys`: those nodes trust."""
 
     bytes: int = 0
     pictures: int = 0
     gone: int = 0
     frames: int = 0
     configuration: tuple[str, ...] = ()
+    keys: bool = False
 
 
 class Backup:
-    """What a backup is made of: the database, what storage keeps, the frames that wait, the configuration.
+    """What a backup is made of: the database, what storage keeps, the frames that wait, the configuration, the keys
+    by which nodes know the hub.
 
     `config_files` are hub.yaml, then what it includes; secrets.yaml and what is outside of `base` are left out.
     """
@@ -82,6 +85,10 @@ class Backup:
                         kept.bytes += await _add(given_up, writer, archive.DATABASE, copy)
                         if (said := self._data / objections.NAME).exists():
                             kept.bytes += await _add(given_up, writer, archive.OBJECTIONS, said)
+                        for name, key in (await _in_thread(given_up, identity.kept, self._data)).items():
+                            await _in_thread(given_up, writer.add_bytes, archive.NODES + name, key)
+                            kept.bytes += len(key)
+                            kept.keys = True
                         kept.configuration = await self._add_configuration(writer, given_up)
                         for frame in hold.frames:
                             kept.bytes += await _add(given_up, writer, archive.INBOX + frame, held / frame)

@@ -11,14 +11,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from pathlib import Path
 
 from hub import archive, lock
 from hub.archive import Manifest
-from hub.db import consent, objections, people, schema, snapshot
+from hub.db import consent, nodes, objections, people, schema, snapshot
 from hub.db.engine import Database, open_database
-from hub.db.objections import Erased, Objection
+from hub.db.nodes import NodeState
+from hub.db.objections import Erased, Objection, Removed
 from hub.failure import Failure
+from hub.nodes import identity
 from hub.people import Erasure
 from hub.plugin import Storage
 
@@ -34,7 +37,7 @@ OWN = (lock.NAME, STAGED, HALF, "fault.log")
 @dataclass(frozen=True, slots=True)
 class Restored:
     """`aside` is where what was there before went, `not_taken` the configuration files kept as they were; `since` what
-    had been objected to since the backup."""
+    had been objected to since the backup. `keys`: whose nodes know the hub by, if there are any."""
 
     manifest: Manifest
     pictures: int
@@ -42,15 +45,26 @@ class Restored:
     aside: Path | None
     not_taken: tuple[str, ...]
     since: Since
+    keys: Keys
 
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """Whose objection, and whose erasure, the backup did not know: by id. `told` is False where nobody could say."""
+    """Whose objection, whose erasure and which nodes' removal the backup did not know: by id. `told` is False where
+    nobody could say."""
 
     objected: tuple[str, ...]
     erased: tuple[str, ...]
+    nodes: tuple[str, ...]
     told: bool
+
+
+class Keys(Enum):
+    """By which keys nodes will know the hub."""
+
+    NONE = "none"
+    BACKUP = "the backup's keys"
+    HERE = "the keys of the data folder, which are no older than the backup's"
 
 
 def refuse_half_restored(data: Path) -> None:
@@ -178,6 +192,38 @@ async def heed(database: Database, erasure: Erasure, file: Path) -> tuple[tuple[
             )
     await erasure.lapsed()
     return tuple(sorted({entry.person for entry in unknown})), tuple(erased)
+
+
+async def heed_removals(database: Database, file: Path) -> tuple[str, ...]:
+    """Has a database that was brought back know which nodes were removed, as kept in `file`; says which it did not."""
+    kept = {
+        entry.node: entry.at for entry in await asyncio.to_thread(objections.read, file) if isinstance(entry, Removed)
+    }
+    async with database.read() as connection:
+        there = await nodes.everyone(connection)
+    back = tuple(node.id for node in there if node.id in kept and node.state is not NodeState.REVOKED)
+    if back:
+        async with database.write() as connection:
+            for node in back:
+                await nodes.revoke(connection, node, kept[node])
+            await nodes.changed(connection)
+    return back
+
+
+async def renew_credentials(database: Database) -> None:
+    """Has every node make a new credential when it comes: it may come with one from before the backup."""
+    async with database.write() as connection:
+        await nodes.age_credentials(connection)
+
+
+def stage_keys(folder: Path, new: Path, data: Path) -> Keys:
+    """Puts the keys by which nodes know the hub into `new`: the backup's, unless the data folder's came after them."""
+    backup, here = folder / archive.NODES, data / identity.FOLDER
+    ours = identity.outlives(here, backup)
+    if not ours and not backup.is_dir():
+        return Keys.NONE
+    shutil.copytree(here if ours else backup, new / identity.FOLDER)
+    return Keys.HERE if ours else Keys.BACKUP
 
 
 def exchange(data: Path, new: Path, staged: Path, database: Path, now: datetime) -> Path | None:

@@ -11,7 +11,7 @@ from hub.app import Paths, open_backup
 from hub.app import restore as bring_back
 from hub.cli import console
 from hub.db import objections
-from hub.restoring import Restored
+from hub.restoring import Keys, Restored
 
 
 def backup(
@@ -19,9 +19,9 @@ def backup(
     config: console.ConfigOption = console.CONFIG,
     data: console.DataOption = None,
 ) -> None:
-    """Writes database, pictures, waiting frames and hub.yaml into one file, beside a running hub too.
+    """Writes database, pictures, waiting frames, nodes' keys and hub.yaml into one file, beside a running hub too.
 
-    secrets.yaml is not in it: keep that apart. The file holds biometric data; only its owner may read it.
+    secrets.yaml is not in it: keep that apart. The file holds biometric data and keys; only its owner may read it.
     """
     where = console.paths(config, data)
     console.run(_backup(where, file.absolute()), where)
@@ -49,7 +49,8 @@ async def _backup(where: Paths, target: Path) -> int:
     )
     if kept.gone:
         console.say(f"{kept.gone} pictures were no longer in storage")
-    console.say("secrets.yaml is not in it; keep it apart. Whoever has the file has the school's templates.")
+    held = "the school's templates" + (" and the keys by which nodes know this hub" if kept.keys else "")
+    console.say(f"secrets.yaml is not in it; keep it apart. Whoever has the file has {held}.")
     return 0
 
 
@@ -64,6 +65,8 @@ async def _restore(where: Paths, file: Path, force: bool) -> int:
         console.say(f"what was there before: {done.aside}")
     for name in done.not_taken:
         console.say(f"{name} was kept as it is; the backup's is beside it as {name}.from-backup")
+    if done.keys is not Keys.NONE:
+        console.say(f"nodes know this hub by {done.keys.value}")
     for line in _since(done):
         console.say(line)
     return 0
@@ -77,10 +80,12 @@ def _since(done: Restored) -> list[str]:
         lines.append(f"objections made since are in force: {', '.join(map(console.printable, since.objected))}")
     if since.erased:
         lines.append(f"removed since, and removed again: {', '.join(map(console.printable, since.erased))}")
+    if since.nodes:
+        lines.append(f"nodes removed since, and removed again: {', '.join(since.nodes)}")
     if not since.told:
         lines.append(
-            f"{objections.NAME} of the data that were lost was not there: who objected or was removed after "
-            f"{done.manifest.created_at:%Y-%m-%d %H:%M} UTC is not known; record it again before fras run"
+            f"{objections.NAME} of the data that were lost was not there: who objected or was removed, and which nodes "
+            f"were, after {done.manifest.created_at:%Y-%m-%d %H:%M} UTC is not known; record it again before fras run"
         )
     return lines or ["nobody has objected or was removed since"]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import RowMapping, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from . import settings
+from . import objections, settings
 from .tables import frames, node_invitations, nodes
 
 VERSION = "nodes:version"
@@ -99,6 +99,17 @@ async def add(connection: AsyncConnection, node: Node) -> None:
 async def put(connection: AsyncConnection, id: str, **values: Any) -> None:  # noqa: A002
     """Changes columns of a node."""
     await connection.execute(update(nodes).where(nodes.c.id == id).values(values))
+
+
+async def revoke(connection: AsyncConnection, id: str, at: datetime) -> None:  # noqa: A002
+    """Removes a node for good: no backup brings it back."""
+    await put(connection, id, state=NodeState.REVOKED, revoked_at=at)
+    objections.note(connection, objections.Removed(id, at))
+
+
+async def age_credentials(connection: AsyncConnection) -> None:
+    """Has every node asked for a new credential in its next connection, however new the present one is."""
+    await connection.execute(update(nodes).values(credential_since=datetime(1970, 1, 1, tzinfo=UTC)))
 
 
 async def advance(connection: AsyncConnection, id: str, epoch: int, acknowledged: int, highest: int) -> None:  # noqa: A002

@@ -1,7 +1,7 @@
-"""What no backup may undo: objections and erasures, kept in a file of their own beside the database.
+"""What no backup may undo: objections, erasures and removed nodes, kept in a file of their own beside the database.
 
-Every transaction that records an objection or removes a person notes it here before it commits. `fras restore` heeds
-what an older database does not know. Of an erased person only a hash of the id remains.
+Every transaction that records an objection or removes a person or a node notes it here before it commits. `fras
+restore` heeds what an older database does not know. Of an erased person only a hash of the id remains.
 """
 
 from __future__ import annotations
@@ -46,7 +46,15 @@ class Erased:
     at: datetime
 
 
-Entry: TypeAlias = Objection | Erased
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A node, by its id."""
+
+    node: str
+    at: datetime
+
+
+Entry: TypeAlias = Objection | Erased | Removed
 
 
 def hash_of(person: str) -> str:
@@ -100,13 +108,15 @@ def _merged(entries: Iterable[Entry]) -> Iterator[Entry]:
         if isinstance(entry, Erased):
             if entry.at == erased[entry.who]:
                 yield entry
-        elif (gone := erased.get(hash_of(entry.person))) is None or entry.at > gone:
+        elif isinstance(entry, Removed) or (gone := erased.get(hash_of(entry.person))) is None or entry.at > gone:
             yield entry
 
 
 def _line(entry: Entry) -> str:
     if isinstance(entry, Erased):
         return json.dumps({"erased": entry.who, "at": entry.at.isoformat()})
+    if isinstance(entry, Removed):
+        return json.dumps({"removed_node": entry.node, "at": entry.at.isoformat()})
     told = {"person": entry.person, "signer": entry.signer, "state": entry.state, "at": entry.at.isoformat()}
     return json.dumps(told | {"notice": entry.notice_version})
 
@@ -116,6 +126,8 @@ def _entry(line: str) -> Entry:
     at = datetime.fromisoformat(told["at"]).astimezone(UTC)
     if "erased" in told:
         return Erased(str(told["erased"]), at)
+    if "removed_node" in told:
+        return Removed(str(told["removed_node"]), at)
     return Objection(str(told["person"]), str(told["signer"]), Consent(told["state"]), at, str(told["notice"]))
 
 

@@ -17,8 +17,11 @@ from pathlib import Path
 
 from hub.failure import Failure
 
-PRESENT, NEXT, NEXT_PIN = "key.pem", "backup.pem", "backup.pin"
-"""Each `.pem` holds a private key and its certificate. Until the next key is switched to only its pin is needed."""
+FOLDER = "nodes"
+"""The folder's name in the data folder."""
+PRESENT, NEXT, NEXT_PIN, RETIRED = "key.pem", "backup.pem", "backup.pin", "retired.pins"
+"""Each `.pem` holds a private key and its certificate. Until the next key is switched to only its pin is needed. The
+pins of keys that were given up stay: no restore goes back to one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Identity:
 
 def open_identity(data: Path) -> Identity:
     """The keys in the data folder; what is missing is made. Raises Failure."""
-    folder = data / "nodes"
+    folder = data / FOLDER
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _alone(folder):
@@ -67,11 +70,44 @@ def switch(data: Path) -> Identity:
     try:
         if pin_of(spare) != identity.backup:
             raise Failure(f"{spare} is not the key that nodes expect", hint="put back the one that was there")
+        retired = _retired(identity.folder)
+        _keep(identity.folder / RETIRED, "".join(f"{pin}\n" for pin in (*retired, identity.pin.hex())).encode())
         spare.replace(identity.folder / PRESENT)  # from here on open_identity makes the rest again, should we be killed
         _sync(identity.folder)
     except (OSError, ValueError) as error:
         raise _unusable(spare, error) from None
     return open_identity(data)
+
+
+def kept(data: Path) -> dict[str, bytes]:
+    """What a backup holds of the keys, by name; nothing where there are none yet. Raises Failure."""
+    folder = data / FOLDER
+    if not folder.is_dir():
+        return {}
+    try:
+        with _alone(folder):
+            there = (folder / name for name in (PRESENT, NEXT, NEXT_PIN, RETIRED))
+            return {file.name: file.read_bytes() for file in there if file.exists()}
+    except OSError as error:
+        raise _unusable(folder, error) from None
+
+
+def outlives(here: Path, backup: Path) -> bool:
+    """Whether a restored hub goes on with the keys in the folder `here`, and not with those in `backup`.
+
+    That is where nodes may have learnt them since: where they are the same, or the backup's was given up for them.
+    Otherwise they are of a hub that these nodes never met. Raises Failure for a backup whose key is none.
+    """
+    if not ((here / PRESENT).exists() and (backup / PRESENT).exists()):
+        return (here / PRESENT).exists()
+    try:
+        pin = pin_of(backup / PRESENT)
+    except (OSError, ValueError) as error:
+        raise _unusable(backup / PRESENT, error) from None
+    try:
+        return pin == pin_of(here / PRESENT) or pin.hex() in _retired(here)
+    except (OSError, ValueError):
+        return False
 
 
 def pin_of(file: Path) -> bytes:
@@ -92,6 +128,11 @@ def _make_next(folder: Path) -> None:
     """Key before pin: a pin without its key would be of no use."""
     _keep(folder / NEXT, _new_key())
     _keep(folder / NEXT_PIN, pin_of(folder / NEXT).hex().encode())
+
+
+def _retired(folder: Path) -> list[str]:
+    file = folder / RETIRED
+    return file.read_text("ascii").split() if file.exists() else []
 
 
 def _new_key() -> bytes:

@@ -238,7 +238,7 @@ class Registry:
         async with self._database.write() as connection:
             for other in await rows.everyone(connection):
                 if other.camera == found.camera and other.state is NodeState.CONFIRMED:
-                    await rows.put(connection, other.id, state=NodeState.REVOKED, revoked_at=now)
+                    await rows.revoke(connection, other.id, now)
             await rows.put(connection, node, state=NodeState.CONFIRMED, confirmed_at=now)
             await rows.changed(connection)
         return replace(found, state=NodeState.CONFIRMED, confirmed_at=now)
@@ -250,7 +250,7 @@ class Registry:
             return found
         now = self._clock.now()
         async with self._database.write() as connection:
-            await rows.put(connection, node, state=NodeState.REVOKED, revoked_at=now)
+            await rows.revoke(connection, node, now)
             await rows.changed(connection)
         return replace(found, state=NodeState.REVOKED, revoked_at=now)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hub.failure import Failure
-from hub.nodes.identity import NEXT, NEXT_PIN, PRESENT, Identity, open_identity, switch
+from hub.nodes.identity import NEXT, NEXT_PIN, PRESENT, Identity, kept, open_identity, outlives, switch
 
 
 def test_keys_are_made_once_for_their_owner_alone(tmp_path: Path) -> None:
@@ -59,6 +59,22 @@ def test_the_next_key_may_lie_in_a_safe(tmp_path: Path) -> None:
         switch(tmp_path)
     spare.write_bytes(safe.read_bytes())
     assert switch(tmp_path).pin == before.backup
+
+
+@pytest.mark.parametrize("switches", [0, 1, 2, 3])
+def test_a_restore_goes_back_to_no_key_that_was_given_up(switches: int, tmp_path: Path) -> None:
+    open_identity(tmp_path)
+    backup = tmp_path / "backup"
+    backup.mkdir()
+    for name, content in kept(tmp_path).items():
+        (backup / name).write_bytes(content)
+    for _ in range(switches):
+        switch(tmp_path)
+    assert outlives(tmp_path / "nodes", backup)
+    open_identity(tmp_path / "another school")
+    assert not outlives(tmp_path / "another school" / "nodes", backup)
+    assert not outlives(tmp_path / "nowhere", backup)
+    assert outlives(tmp_path / "nodes", tmp_path / "an older backup, without keys")
 
 
 @pytest.mark.parametrize(("file", "content"), [(PRESENT, b"nothing"), (NEXT_PIN, b"nothing")])
