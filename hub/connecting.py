@@ -75,8 +75,8 @@ async def _database(url: str) -> str:
     if _unmade(url):
         return "the file is made at the first start"
     try:
-        async with open_database(url, read_only=True):
-            return "answers"
+        async with open_database(url, read_only=True) as database:
+            return f"answers; faces are compared {'in it, by pgvector' if database.searches else 'in memory'}"
     except DatabaseBehind:
         return "answers; its tables are brought up to date at the next start"
     except OSError as error:

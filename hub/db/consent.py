@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.recognition.consent import INVENTED, OBJECTIONS, Consent, ConsentEvent, standing
 
-from . import gallery, objections
+from . import gallery, objections, vectors
 from .tables import consent_events as table
 
 BATCH = 500
@@ -35,6 +35,8 @@ async def append(
     )
     order = int(result.scalar_one())
     await gallery.bump(connection)
+    if await vectors.kept(connection):
+        await vectors.follow(connection, person, await events(connection, person))
     if state in OBJECTIONS:
         objections.note(connection, objections.Objection(person, signer, state, at, notice_version))
     return ConsentEvent(person, signer, state, at, order, notice_version, expires_at)

@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from . import schema
+from . import consent, schema, vectors
 from .errors import DatabaseError, explain, unreachable
 from .objections import Entry, begin, keep
 
@@ -45,6 +45,8 @@ class Database:
         self, name: str, reader: AsyncEngine, writer: AsyncEngine | None, objections: Path | None = None
     ) -> None:
         self.name = name
+        self.searches = False
+        """Whether templates can be compared in it (hub.db.vectors)."""
         self._objections = objections
         self._reader = reader
         self._writer = writer
@@ -142,7 +144,22 @@ def _shrink(file: str) -> bool:
             writer = None if read_only else _engine(stack, parsed, begin="BEGIN IMMEDIATE")
         if objections and not read_only:
             await _keep(objections, [])
-        yield Database(name, reader, writer, objections)
+        database = Database(name, reader, writer, objections)
+        database.searches = await _searches(database, read_only)
+        yield database
+
+
+async def _searches(database: Database, read_only: bool) -> bool:
+    """Whether templates can be compared in the database, made so where it offers it and may be written."""
+    async with database.read() as connection:
+        if await vectors.ready(connection):
+            return True
+        if read_only or not await vectors.offered(connection):
+            return False
+    async with database.write() as connection:
+        if not await vectors.ready(connection):
+            await vectors.build(connection, await consent.by_person(connection))
+    return True
 
 
 @asynccontextmanager
@@ -246,6 +263,7 @@ def _engine(
                 "timeout": CONNECT_SECONDS,
                 "server_settings": {
                     "application_name": "fras",
+                    "jit": "off",  # compiling takes longer than any query here
                     "default_transaction_read_only": "on" if query_only else "off",
                 },
             },

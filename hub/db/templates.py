@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import builtins
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from . import gallery, recognisable
+from . import consent, gallery, recognisable, vectors
 from .dialects import insert
 from .gallery import version
 from .tables import templates as table
 
-__all__ = ["all", "holders", "images", "newest_model", "remove", "replace", "version"]
+__all__ = ["all", "holders", "images", "nearest", "newest_model", "remove", "replace", "version"]
 
 
 async def replace(
@@ -37,6 +38,8 @@ async def replace(
         )
     )
     await recognisable.begins(connection, person, model_id, at)
+    if await vectors.kept(connection):
+        await vectors.follow(connection, person, await consent.events(connection, person))
     await gallery.bump(connection)
 
 
@@ -72,7 +75,28 @@ async def all(  # noqa: A001
 
     Without any the matrix has the shape (0, 0).
     """
-    query = select(table.c.person, table.c.vector).where(table.c.model_id == model_id).order_by(table.c.person)
+    return await _loaded(connection, table.c.model_id == model_id)
+
+
+async def nearest(
+    connection: AsyncConnection,
+    model_id: str,
+    probes: npt.NDArray[Any],
+    k: int,
+    metric: str,
+    *,
+    invented: bool,
+    at: datetime,
+) -> tuple[builtins.list[str], npt.NDArray[np.float32]]:
+    """Of `all` those among whom are the `k` nearest to each of `probes`, found by a database that has `vectors`."""
+    near = vectors.nearest(model_id, probes, k, metric, invented=invented, at=at).subquery()
+    return await _loaded(connection, table.c.model_id == model_id, table.c.person.in_(select(near.c.person)))
+
+
+async def _loaded(
+    connection: AsyncConnection, *wanted: ColumnElement[bool]
+) -> tuple[builtins.list[str], npt.NDArray[np.float32]]:
+    query = select(table.c.person, table.c.vector).where(*wanted).order_by(table.c.person)
     rows = (await connection.execute(query)).all()
     if not rows:
         return [], np.zeros((0, 0), np.float32)

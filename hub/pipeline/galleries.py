@@ -1,4 +1,4 @@
-"""The gallery a running hub searches, kept no more than half a second behind the database."""
+"""The gallery a running hub searches: in memory, half a second behind the database at most, or in the database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ FRESH = 0.5
 
 
 class GalleryKeeper:
-    """Loads the templates of people whose consent stands, again whenever the database's gallery version moves.
+    """Loads the templates of people whose consent stands, again whenever the database's gallery version moves; from
+    one that compares templates itself only those near to a face, as of the very moment, at each search.
 
     Consent is judged at every load, and an expiry forces one: nobody is recognised on a lapsed grant.
     Of real people, or of those `invented` for the demo: never of both.
@@ -40,19 +41,31 @@ class GalleryKeeper:
         self._turn = asyncio.Lock()
 
     async def search(self, probes: npt.NDArray[np.float32], k: int) -> list[list[Candidate]]:
-        return await (await self.current()).search(probes, k)
+        if self._database.searches:
+            gallery = await self._near(probes, k)
+        else:
+            await self._keep_up()
+            gallery = self._gallery
+        return await gallery.search(probes, k)
 
     async def consenting(self) -> frozenset[str]:
-        await self.current()
+        await self._keep_up()
         return self._consenting
 
-    async def current(self) -> NumpyGallery:
+    async def _near(self, probes: npt.NDArray[np.float32], k: int) -> NumpyGallery:
+        """Those whom the database finds near: scored here, they are the same candidates with the same scores."""
+        async with self._database.read() as connection:
+            people, matrix = await templates.nearest(
+                connection, self.model_id, probes, k, self._metric, invented=self._invented, at=self._clock.now()
+            )
+        return NumpyGallery(people, matrix, self._metric, version=0)
+
+    async def _keep_up(self) -> None:
         async with self._turn:
             now = self._clock.now()
             due = self._next_change is not None and now >= self._next_change
             if due or self._clock.monotonic() - self._checked_at >= FRESH:
                 await self._refresh(now, force=due)
-            return self._gallery
 
     async def _refresh(self, now: datetime, *, force: bool) -> None:
         checked_at = self._clock.monotonic()
@@ -62,14 +75,16 @@ class GalleryKeeper:
                 self._checked_at = checked_at
                 return
             events = await consent.by_person(connection)
-            people, matrix = await templates.all(connection, self.model_id)
+            loaded = None if self._database.searches else await templates.all(connection, self.model_id)
         granted = {
             person
             for person, said in events.items()
             if invented(said) is self._invented and standing(said, now) is Consent.GRANTED
         }
-        keep = [row for row, person in enumerate(people) if person in granted]
-        self._gallery = NumpyGallery([people[row] for row in keep], matrix[keep], self._metric, version)
+        if loaded:
+            people, matrix = loaded
+            keep = [row for row, person in enumerate(people) if person in granted]
+            self._gallery = NumpyGallery([people[row] for row in keep], matrix[keep], self._metric, version)
         self._consenting = frozenset(granted)
         self._next_change = next_change(chain.from_iterable(events.values()), now)
         self._version = version

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import zip_longest
 
 
 class Consent(StrEnum):
@@ -66,6 +67,18 @@ def stood(events: Iterable[ConsentEvent], since: datetime, until: datetime) -> b
     said = list(events)
     changes = {moment for event in said for moment in (event.at, event.expires_at) if moment and since < moment < until}
     return all(standing(said, moment) is Consent.GRANTED for moment in (since, *changes, until))
+
+
+def spans(events: Iterable[ConsentEvent]) -> list[tuple[datetime, datetime | None]]:
+    """When `standing` is granted, as the events say now: from a moment until before another, or for good (None).
+
+    Ascending; one may end where the next begins.
+    """
+    said = list(events)
+    changes = sorted({moment for event in said for moment in (event.at, event.expires_at) if moment})
+    return [
+        (since, until) for since, until in zip_longest(changes, changes[1:]) if standing(said, since) is Consent.GRANTED
+    ]
 
 
 def invented(events: Iterable[ConsentEvent]) -> bool:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.recognition.consent import Consent, ConsentEvent, next_change, standing
+from hub.recognition.consent import Consent, ConsentEvent, next_change, spans, standing
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -111,3 +111,12 @@ def test_nothing_changes_before_the_next_change(events: list[ConsentEvent]) -> N
         later = NOW + timedelta(hours=hours)
         if change is None or later < change:
             assert standing(events, later) is standing(events, NOW)
+
+
+@given(histories)
+def test_spans_are_when_consent_stands(events: list[ConsentEvent]) -> None:
+    found = spans(events)
+    for hours in range(-100, 100, 6):
+        moment = NOW + timedelta(hours=hours)
+        within = any(since <= moment and (until is None or moment < until) for since, until in found)
+        assert within is (standing(events, moment) is GRANTED)
