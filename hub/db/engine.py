@@ -106,8 +106,6 @@ def _empty_log(file: str) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-@asynccontextmanager
-async def open_database(
 def _shrink(file: str) -> bool:
     """Whether pages were given back, and there may be more."""
     with suppress(sqlite3.Error), closing(sqlite3.connect(file, timeout=0.5, isolation_level=None)) as connection:
@@ -122,6 +120,8 @@ def _shrink(file: str) -> bool:
     return False
 
 
+@asynccontextmanager
+async def open_database(
     url: str, *, read_only: bool = False, objections: Path | None = None
 ) -> AsyncIterator[Database]:
     """Opens the database at `url` (`sqlite:///path` or `postgresql://...`), brought to the newest schema.
