@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TypeAlias
 
 from hub.db import daily, overview
 
+from .beginning import began
 from .lectures import LectureTally, lectures_on
 from .tally import Tally
 from .view import View
@@ -40,7 +41,8 @@ class Month:
 class Day:
     """A local date with page `page` of `pages` of its lectures, by time; `total` is how many there are.
 
-    `previous` and `next` are the nearest dates that have marks.
+    `previous` and `next` are the nearest dates that have marks. `before` more lectures are left out: they were over at
+    `began`, when the hub's cameras first saw anything.
     """
 
     date: date
@@ -51,6 +53,8 @@ class Day:
     pages: int
     previous: Date | None
     next: Date | None
+    before: int
+    began: datetime | None
 
 
 async def month(view: View, first: date | None = None) -> Month:
@@ -72,23 +76,27 @@ async def month(view: View, first: date | None = None) -> Month:
     return Month(first, rows, _month(previous), _month(following))
 
 
-async def day(view: View, chosen: date, page: int = 1) -> Day:
-    """`page` counts from 1; one past the end is the last."""
+async def day(view: View, chosen: date, page: int = 1, *, whole: bool = False) -> Day:
+    """`page` counts from 1; one past the end is the last. `whole` leaves nothing out."""
     async with view.database.read() as connection:
         lectures = await lectures_on(view, connection, chosen)
         people = await daily.between(connection, chosen, chosen)
         previous, following = await overview.neighbours(connection, chosen.isoformat())
-    pages = max(1, -(-len(lectures) // PAGE))
+        first = await began(view, connection, chosen)
+    shown = [one for one in lectures if whole or not (first and one.tally.silent and one.end and one.end <= first)]
+    pages = max(1, -(-len(shown) // PAGE))
     page = min(max(page, 1), pages)
     return Day(
         date=chosen,
         people=Tally.of(people.get(chosen.isoformat(), {})),
-        lectures=tuple(lectures[(page - 1) * PAGE : page * PAGE]),
-        total=len(lectures),
+        lectures=tuple(shown[(page - 1) * PAGE : page * PAGE]),
+        total=len(shown),
         page=page,
         pages=pages,
         previous=_date(previous),
         next=_date(following),
+        before=len(lectures) - len(shown),
+        began=first,
     )
 
 

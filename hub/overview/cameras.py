@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 
 from hub.db import ledger, overview_evidence
 from hub.db.overview_evidence import CameraFacts
@@ -36,7 +36,7 @@ class CameraRow:
 async def cameras(view: View, health: Mapping[str, Health]) -> tuple[CameraRow, ...]:
     """Configured cameras in the order of hub.yaml, then those only the ledger remembers."""
     configured = {camera.id: camera for camera in view.settings.cameras}
-    midnight = datetime.combine(view.today, time.min, tzinfo=view.zone).astimezone(UTC)
+    midnight, _ = view.hours(view.today)
     async with view.database.read() as connection:
         watermarks = await ledger.watermarks(connection)
         past = sorted(set(watermarks) - set(configured))

@@ -11,6 +11,7 @@ from hub.db import facts, overview, overview_evidence
 from hub.db.overview import Connection, Named
 from hub.db.overview_evidence import Observed
 
+from .beginning import began
 from .lectures import LectureTally, date_of, lecture_called
 from .order import natural
 from .timeline import Timeline, timeline
@@ -27,12 +28,14 @@ ORDER = tuple(Status)
 class LectureRegister:
     """Page `page` of `pages` of the marks, by status and name; only those of status `only` where that is given.
 
-    `timeline` is None before the start and without cameras.
+    `timeline` is None before the start and without cameras. `began` is when the hub's cameras first saw anything, if
+    that was later on the same day.
     """
 
     lecture: LectureTally
     cameras: tuple[str, ...]
     timeline: Timeline | None
+    began: datetime | None
     only: Status | None
     page: int
     pages: int
@@ -75,13 +78,15 @@ async def lecture_register(
         if lecture is None:
             return None
         cameras = view.cameras_in(lecture.room)
-        signals = await _signals(view, connection, lecture, cameras)
+        watched = _timeline(view, lecture, await _signals(view, connection, lecture, cameras))
+        first = await began(view, connection, day) if watched and not watched.share else None
     shown = [named for named in roll if only in (None, named.mark.status)]
     shown.sort(key=lambda named: (ORDER.index(named.mark.status), natural(named.name), named.mark.person))
     pages = max(1, -(-len(shown) // PAGE))
     page = min(max(page, 1), pages)
     rows = tuple(shown[(page - 1) * PAGE : page * PAGE])
-    return LectureRegister(lecture, tuple(cameras), _timeline(view, lecture, signals), only, page, pages, rows)
+    first = first if first and lecture.end and lecture.end <= first else None
+    return LectureRegister(lecture, tuple(cameras), watched, first, only, page, pages, rows)
 
 
 async def evidence(view: View, lecture_id: str, person: str) -> Evidence | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from hub.db import overview, overview_people
 from hub.db.overview import Named
 
+from .beginning import began
 from .lectures import LectureTally, Phase, lectures_on, planned_on
 from .view import View
 
@@ -29,7 +30,8 @@ class Running:
 class Today:
     """`upcoming` is soonest first, `over` latest first; `next` is the next lecture of another day, if none is left.
 
-    `silent` counts those that are over of which no camera could say anything; they are not in `over`.
+    `silent` counts those that are over of which no camera could say anything; they are not in `over`. `began` is when
+    the hub's cameras first saw anything, if that was today.
     """
 
     date: date
@@ -37,6 +39,7 @@ class Today:
     upcoming: tuple[LectureTally, ...]
     over: tuple[LectureTally, ...]
     silent: int
+    began: datetime | None
     next: LectureTally | None
     any_cameras: bool
     any_people: bool
@@ -57,6 +60,7 @@ async def today(view: View) -> Today:
             ids = [one.id for one in runs if one.date == date_]
             arrived |= await overview.arrivals(connection, date_.isoformat(), ids, ARRIVALS)
         any_people = await overview_people.anybody(connection)
+        first = await began(view, connection, day)
     upcoming = tuple(one for one in lectures if one.phase is Phase.UPCOMING)
     over = [one for one in lectures if one.phase is Phase.OVER]
     told = [one for one in over if not one.tally.silent]
@@ -66,6 +70,7 @@ async def today(view: View) -> Today:
         upcoming=upcoming,
         over=tuple(sorted(told, key=lambda one: one.end or one.start, reverse=True)),
         silent=len(over) - len(told),
+        began=first,
         next=None if runs or upcoming else _next(view),
         any_cameras=bool(view.settings.cameras),
         any_people=any_people,

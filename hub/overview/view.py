@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from hub.attendance.records import Lecture
@@ -28,6 +28,14 @@ class View:
     @property
     def today(self) -> date:
         return self.now.astimezone(self.zone).date()
+
+    def hours(self, day: date) -> tuple[datetime, datetime]:
+        """A local date as [start, end), UTC."""
+        start, end = (
+            datetime.combine(each, time.min, tzinfo=self.zone).astimezone(UTC)
+            for each in (day, day + timedelta(days=1))
+        )
+        return start, end
 
     def timetable(self, day: date) -> list[Lecture]:
         """The lectures that the timetable gives a local date, by time."""

@@ -9,6 +9,7 @@ from aiohttp import web
 from hub.db.engine import Database
 from hub.nodes.entrances import Entrances
 from hub.nodes.service import Service
+from hub.overview.view import View
 from hub.plugin import Clock, Storage
 from hub.registers import Registers
 from hub.runtime.health import Health
@@ -30,3 +31,9 @@ NODES: web.AppKey[Service | None] = web.AppKey("NODES")
 """Where nodes come in; None where none can."""
 NEWS = web.AppKey("NEWS", News)
 """What server-sent events follow."""
+
+
+def view_of(request: web.Request) -> View:
+    """The school as it is now."""
+    app = request.app
+    return View(app[DATABASE], app[SETTINGS](), app[CLOCK].now())

@@ -12,15 +12,14 @@ from aiohttp import web
 from hub.attendance.records import Status
 from hub.db import daily, listing, overview
 from hub.db.listing import Row
-from hub.overview import attendance
 from hub.overview.lectures import LectureTally, date_of, lecture_called, lectures_on
 from hub.overview.tally import Tally
+from hub.web.keys import view_of
 from hub.web.problems import Problem
 
 from . import records
 from .paging import Page, Paged, page, position
 from .shapes import EARLIEST, LATEST, Text
-from .views import counts, view_of
 
 LONGEST = 31
 """Days that one answer covers at most."""
@@ -71,16 +70,20 @@ async def days(request: web.Request, query: DaysQuery) -> Days:
         held = await overview.held(connection, first, last)
     return Days(
         tuple(
-            records.Day(Date.fromisoformat(day), held.get(day, 0), counts(Tally.of(people[day])))
+            records.Day(Date.fromisoformat(day), held.get(day, 0), _counts(Tally.of(people[day])))
             for day in sorted(people)
         )
     )
 
 
 async def day(request: web.Request, date: Date) -> records.DayDetails:
-    """One day with its lectures."""
-    found = await attendance.day(view_of(request), date)
-    return records.DayDetails(found.date, counts(found.people), tuple(_lecture(one) for one in found.lectures))
+    """One day with all of its lectures."""
+    view = view_of(request)
+    async with view.database.read() as connection:
+        held = await lectures_on(view, connection, date)
+        people = await daily.between(connection, date, date)
+    counts = _counts(Tally.of(people.get(date.isoformat(), {})))
+    return records.DayDetails(date, counts, tuple(_lecture(one) for one in held))
 
 
 async def lectures(request: web.Request, query: LecturesQuery) -> Lectures:
@@ -141,8 +144,12 @@ def _lecture(found: LectureTally) -> records.Lecture:
         found.end,
         found.phase,
         found.planned,
-        counts(found.tally),
+        _counts(found.tally),
     )
+
+
+def _counts(tally: Tally) -> records.Counts:
+    return records.Counts(**{name: getattr(tally, name) for name in records.Counts.__slots__})
 
 
 def _mark(row: Row) -> records.Mark:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
+from hub.db.people import is_text
 from hub.web.problems import Problem
 
 from .shapes import Between, Text, plain
@@ -56,7 +57,7 @@ def position(after: str | None, *kinds: type) -> tuple[Any, ...] | None:
 
 
 def _part(part: Any, kind: type) -> Any:
-    if not isinstance(part, str) or "\0" in part or part != part.encode("utf-8", "ignore").decode():
+    if not isinstance(part, str) or not is_text(part):
         raise ValueError
     if kind is not datetime:
         return part

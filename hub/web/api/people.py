@@ -13,12 +13,12 @@ from hub.db.listing import Row
 from hub.overview.person import person_page
 from hub.recognition.consent import ConsentEvent, standing
 from hub.web import keys
+from hub.web.keys import view_of
 from hub.web.problems import Problem
 
 from . import records
 from .paging import Page, Paged, page, position
 from .shapes import Text
-from .views import view_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,13 @@ from hub.db import listing
 from hub.db.listing import Row
 from hub.plugin import NotFound
 from hub.web import keys
+from hub.web.keys import view_of
 from hub.web.problems import Problem
 
 from . import records
 from .operations import PREFIX
 from .paging import Page, Paged, page, position
 from .shapes import Text
-from .views import view_of, whole_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ async def observations(request: web.Request, query: ObservationQuery) -> Page[re
             connection,
             after=position(query.after, datetime, str),
             limit=query.limit,
-            between=whole_day(view, day) if day else None,
+            between=view.hours(day) if day else None,
             person=query.person,
             camera=query.camera,
         )

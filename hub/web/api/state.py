@@ -12,10 +12,10 @@ from hub.db import ledger, outbox
 from hub.overview import cameras as overview
 from hub.overview.cameras import CameraRow
 from hub.web import keys
+from hub.web.keys import view_of
 from hub.web.problems import Problem
 
 from . import records
-from .views import view_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a request asks for: the school as it is now, and the words of its address."""
+"""The words of a request's address."""
 
 from __future__ import annotations
 
@@ -6,24 +6,18 @@ from datetime import date
 
 from aiohttp import web
 
+from hub.db.people import is_text
 from hub.overview.lectures import date_in
-from hub.overview.view import View
-from hub.web import keys
 from hub.web.problems import Problem
 
 LONGEST = 200
 """Characters of a search that are looked at."""
 
 
-def view_of(request: web.Request) -> View:
-    app = request.app
-    return View(app[keys.DATABASE], app[keys.SETTINGS](), app[keys.CLOCK].now())
-
-
 def word(request: web.Request, name: str) -> str:
     """A part of the path. Raises Problem for what no id can be."""
     text = request.match_info[name]
-    if "\0" in text or text != text.encode("utf-8", "ignore").decode():
+    if not is_text(text):
         raise Problem(404, "there is nothing at this address", hint="start again at /")
     return text
 

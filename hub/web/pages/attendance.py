@@ -6,9 +6,10 @@ from aiohttp import web
 
 from hub.overview import attendance
 from hub.overview.lectures import date_in
+from hub.web.keys import view_of
 from hub.web.problems import Problem
 
-from .asking import local_date, page_number, view_of
+from .asking import local_date, page_number
 from .templates import page
 
 
@@ -22,5 +23,7 @@ async def month(request: web.Request) -> web.Response:
 
 
 async def day(request: web.Request) -> web.Response:
-    found = await attendance.day(view_of(request), local_date(request, "date"), page_number(request))
-    return await page(request, "day.html", day=found)
+    """`?whole` also lists the lectures of before the hub's cameras first saw anything."""
+    whole = "whole" in request.query
+    found = await attendance.day(view_of(request), local_date(request, "date"), page_number(request), whole=whole)
+    return await page(request, "day.html", day=found, whole=whole)

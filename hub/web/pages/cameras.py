@@ -9,8 +9,8 @@ from hub.db.nodes import NodeState
 from hub.nodes.overview import rows as rows_of_nodes
 from hub.overview.cameras import cameras as overview_of_cameras
 from hub.web import keys
+from hub.web.keys import view_of
 
-from .asking import view_of
 from .groups import camera_state
 from .templates import page
 

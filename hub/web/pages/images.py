@@ -5,8 +5,8 @@ from __future__ import annotations
 from aiohttp import web
 
 from hub.overview.images import images as last_images
+from hub.web.keys import view_of
 
-from .asking import view_of
 from .templates import page
 
 

@@ -6,9 +6,10 @@ from aiohttp import web
 
 from hub.attendance.records import Status
 from hub.overview import lecture as overview
+from hub.web.keys import view_of
 from hub.web.problems import Problem
 
-from .asking import page_number, view_of, word
+from .asking import page_number, word
 from .templates import page
 
 

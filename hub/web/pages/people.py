@@ -6,9 +6,10 @@ from aiohttp import web
 
 from hub.overview.people import people_page
 from hub.overview.person import person_page
+from hub.web.keys import view_of
 from hub.web.problems import Problem
 
-from .asking import page_number, search, view_of, word
+from .asking import page_number, search, word
 from .templates import page
 
 

@@ -7,8 +7,8 @@ from aiohttp import web
 from hub.overview.cameras import troubled
 from hub.overview.today import today as overview_of_today
 from hub.web import keys
+from hub.web.keys import view_of
 
-from .asking import view_of
 from .templates import page
 
 RECENT = 6
