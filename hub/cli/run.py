@@ -16,7 +16,7 @@ import typer
 
 from config import Invalid
 from hub import __version__, systemd
-from hub.app import Paths, School, open_school
+from hub.app import Paths, School, open_school, recogniser_instance
 from hub.cli import console
 from hub.control import Control, Outcome, Request, heeding
 from hub.failure import Failure
@@ -170,13 +170,14 @@ def _served(address: str) -> None:
 
 
 async def _until_done(school: School, hub: Hub) -> list[str]:
-    """Waits for the cameras to end and for the last frame's outcome; says which cameras did not end well."""
+    """Waits for the cameras to end and for the last frame's outcome; says which cameras and recognisers do not work."""
     await _first(hub.broken(), _done(school, hub))
-    cameras = {camera.id for camera in school.settings.cameras}
+    parts = {camera.id: f"camera {camera.id}" for camera in school.settings.cameras}
+    parts |= {name: name for name in map(recogniser_instance, (part.id for part in school.settings.recognizer.parts))}
     return [
-        f"camera {name} needs you: {health.last_error}" + (f"; {health.hint}" if health.hint else "")
+        f"{parts[name]} needs you: {health.last_error}" + (f"; {health.hint}" if health.hint else "")
         for name, health in school.supervisor.health.items()
-        if name in cameras and health.state.down
+        if name in parts and health.state.down
     ]
 
 

@@ -25,12 +25,20 @@ class Backlog(Generic[W]):
 
     A live frame overtaken by a newer live one of its camera will not be handed out: it is *superseded*.
     A spooled frame never is. Cameras are in lanes, each with its own takers: where a lane's frames cannot be
-    recognised now, the others' go on.
+    recognised now, the others' go on. What waits in such a lane is not superseded either: speed is not what it
+    lacks, and a lesson of which one frame is left would be a lesson of absentees.
     """
 
-    def __init__(self, per_camera: int = 32, lane_of: Callable[[str], str] = lambda camera: "") -> None:
+    def __init__(
+        self, per_camera: int = 32, lane_of: Callable[[str], str] = lambda camera: "", per_camera_held: int = 1000
+    ) -> None:
+        """`per_camera_held` is the room of a camera in a lane whose frames cannot be recognised now."""
         self._per_camera = per_camera
+        self._per_camera_held = per_camera_held
         self.lane_of = lane_of
+        self._held: set[str] = set()
+        self._kept: set[str] = set()
+        """Frames that came or were put back while their lane was held."""
         self._queues: dict[str, deque[W]] = {}
         self._superseded: list[W] = []
         self._changed = asyncio.Condition()
@@ -42,23 +50,33 @@ class Backlog(Generic[W]):
     async def room(self, camera: str) -> None:
         """Waits until `camera` has room: how a fast camera is slowed to the speed of recognition."""
         async with self._changed:
-            await self._changed.wait_for(lambda: len(self._queues.get(camera, ())) < self._per_camera)
+            await self._changed.wait_for(lambda: len(self._queues.get(camera, ())) < self._room_of(camera))
+
+    def _room_of(self, camera: str) -> int:
+        return self._per_camera_held if self.lane_of(camera) in self._held else self._per_camera
 
     async def add(self, frames: Iterable[W]) -> None:
         async with self._changed:
             for frame in frames:
                 queue = self._queues.setdefault(frame.camera, deque())
-                if frame.live:
-                    overtaken = [old for old in queue if old.live]
+                if self.lane_of(frame.camera) in self._held:
+                    self._kept.add(frame.id)
+                elif frame.live:
+                    overtaken = [old for old in queue if old.live and old.id not in self._kept]
                     for old in overtaken:
                         queue.remove(old)
                     self._superseded += overtaken
                 queue.append(frame)
             self._changed.notify_all()
 
+    def release(self, lane: str) -> None:
+        """A frame of the lane has been recognised."""
+        self._held.discard(lane)
+
     async def look_again(self) -> None:
-        """Cameras may be in other lanes now."""
+        """Cameras may be in other lanes now, and none is held."""
         async with self._changed:
+            self._held.clear()
             self._changed.notify_all()
 
     async def another_lane(self, known: Collection[str]) -> str:
@@ -77,6 +95,7 @@ class Backlog(Generic[W]):
             while len(chosen) < most and (camera := self._next(lane)) is not None:
                 queue = self._queues[camera]
                 chosen.append(queue.popleft())
+                self._kept.discard(chosen[-1].id)
                 del self._queues[camera]
                 if queue:
                     self._queues[camera] = queue
@@ -87,8 +106,11 @@ class Backlog(Generic[W]):
         return next((camera for camera in self._queues if self.lane_of(camera) == lane), None)
 
     async def put_back(self, frames: Sequence[W]) -> None:
-        """Returns frames that could not be recognised now to the head of their queues."""
+        """Returns frames that could not be recognised now to the head of their queues; their lanes are held until
+        `release`."""
         async with self._changed:
+            self._held |= {self.lane_of(frame.camera) for frame in frames}
+            self._kept |= {frame.id for frame in frames}
             for frame in reversed(frames):
                 self._queues.setdefault(frame.camera, deque()).appendleft(frame)
             self._changed.notify_all()

@@ -256,7 +256,9 @@ class Pipeline:
             await self._discard(crops)
             raise
         for one in seen:
-            self._obstacles.pop(self._backlog.lane_of(one.frame.camera), None)
+            lane = self._backlog.lane_of(one.frame.camera)
+            self._obstacles.pop(lane, None)
+            self._backlog.release(lane)
         self.concluded_frames += len(seen)
         self._concluded()
         await self._discard(crops)

@@ -85,3 +85,24 @@ def test_every_frame_comes_out_once(arrivals: list[tuple[str, bool]], most: int)
         return out
 
     assert sorted(asyncio.run(through())) == sorted(map(str, range(len(arrivals))))
+
+
+async def test_what_waits_for_a_recogniser_that_is_away_is_not_superseded() -> None:
+    """Live frames are, for speed; but one of a lesson in which nobody could look would make everybody absent."""
+    backlog: Backlog[Waiting] = Backlog(per_camera=2, per_camera_held=3, lane_of=lambda camera: camera)
+    await backlog.add([Waiting("a0", "a", live=True), Waiting("b0", "b", live=True)])
+    frames, _ = await backlog.take(9, "a")
+    await backlog.put_back(frames)
+    await backlog.add([Waiting("a1", "a", live=True), Waiting("b1", "b", live=True)])
+    await asyncio.wait_for(backlog.room("a"), 1)
+    await backlog.add([Waiting("a2", "a", live=True)])
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(backlog.room("a"), 0.01)
+    frames, superseded = await backlog.take(1, "a")
+    assert [frame.id for frame in frames] == ["a0"]
+    assert [frame.id for frame in superseded] == ["b0"], "its own recogniser works"
+    backlog.release("a")
+    await backlog.add([Waiting("a3", "a", live=True), Waiting("a4", "a", live=True)])
+    frames, superseded = await backlog.take(9, "a")
+    assert [frame.id for frame in frames] == ["a1", "a2", "a4"]
+    assert [frame.id for frame in superseded] == ["a3"]
