@@ -14,19 +14,19 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert, text
+from sqlalchemy import text
 
-from hub.db import consent, people, templates, vectors
+from hub.db import consent, people, templates
 from hub.db.copying import copy
 from hub.db.engine import Database, open_database
 from hub.db.people import Person
-from hub.db.tables import consent_events
-from hub.db.tables import templates as templates_table
 from hub.pipeline.galleries import GalleryKeeper
 from hub.plugin import Candidate
 from hub.recognition.consent import INVENTED, Consent
 from tests.support import postgres
 from tests.support.facts import START, SetClock, at
+from tests.support.fras import School, save
+from tests.support.galleries import enrol_many, with_pgvector
 
 pytestmark = pytest.mark.sqlite  # they say themselves which database they are about
 
@@ -52,10 +52,7 @@ def vector(kind: str, model: str) -> np.ndarray:
 
 
 def server_in(folder: Path) -> str:
-    """An empty database whose administrator has said CREATE EXTENSION vector."""
-    url = postgres.database_of(folder)
-    postgres.server().sql("CREATE EXTENSION IF NOT EXISTS vector", name_of(url))
-    return url
+    return with_pgvector(postgres.database_of(folder))
 
 
 def name_of(url: str) -> str:
@@ -194,15 +191,7 @@ async def test_of_many_the_same_are_found_ties_by_id(tmp_path: Path) -> None:
     ids = [f"{number:03}" for number in chance.permutation(len(matrix))]
     async with open_database(server_in(tmp_path)) as database:
         async with database.write() as connection:
-            await people.add(connection, *(Person(person, person) for person in ids))
-            said = {"signer": "x", "state": Consent.GRANTED, "at": START, "notice_version": ""}
-            await connection.execute(insert(consent_events), [{"person": person, **said} for person in ids])
-            rows = [
-                {"person": person, "model_id": "small", "vector": row, "images": 1}
-                for person, row in zip(ids, matrix, strict=True)
-            ]
-            await connection.execute(insert(templates_table), rows)
-            await vectors.build(connection, await consent.by_person(connection))
+            await enrol_many(connection, ids, matrix, "small")
         keeper = GalleryKeeper(database, "small", "euclidean", SetClock(at(1)))
         there = await keeper.search(probes, 3)
         with in_memory(database):
@@ -308,3 +297,20 @@ async def test_a_dump_brings_it_back(tmp_path: Path) -> None:
         assert database.searches
         assert await found(database) == expected
         assert (await connection.execute(text("SELECT count(*) FROM template_vectors"))).scalar() == 2
+
+
+def test_commands_search_there_and_say_so(school: School) -> None:
+    picture = str(save(school.folder / "asked.png", "ada", "bob"))
+    school.enrol("ada", "bob", "cem")
+    in_memory = school.fras("identify", picture, "--json")
+    assert "database: answers; faces are compared in memory" in school.fras("check", "--connect").out
+    url = server_in(school.folder)
+    hub_yaml = school.folder / "hub.yaml"
+    hub_yaml.write_text(hub_yaml.read_text("utf-8").replace("hub: {", f'hub: {{database: "{url}", ', 1), "utf-8")
+    school.enrol("ada", "bob", "cem")
+    there = school.fras("identify", picture, "--json")
+    assert there.lines == in_memory.lines
+    assert [face["person"] for face in there.lines[0]["faces"]] == ["ada", "bob"]
+    assert "database: answers; faces are compared in it, by pgvector" in school.fras("check", "--connect").out
+    assert school.fras("people", "consent", "ada", "withdrawn", "--signed-by", "a parent").code == 0
+    assert postgres.server().sql("SELECT person FROM template_vectors ORDER BY person", name_of(url)) == "bob\ncem"
