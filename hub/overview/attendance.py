@@ -83,7 +83,7 @@ async def day(view: View, chosen: date, page: int = 1, *, whole: bool = False) -
         people = await daily.between(connection, chosen, chosen)
         previous, following = await overview.neighbours(connection, chosen.isoformat())
         first = await began(view, connection, chosen)
-    shown = [one for one in lectures if whole or not (first and one.tally.silent and one.end and one.end <= first)]
+    shown = [one for one in lectures if whole or not _unseen(one, first)]
     pages = max(1, -(-len(shown) // PAGE))
     page = min(max(page, 1), pages)
     return Day(
@@ -98,6 +98,12 @@ async def day(view: View, chosen: date, page: int = 1, *, whole: bool = False) -
         before=len(lectures) - len(shown),
         began=first,
     )
+
+
+def _unseen(lecture: LectureTally, began: datetime | None) -> bool:
+    """Whether it was over before the cameras began, and nothing else is known of it."""
+    over = bool(began and lecture.end and lecture.end <= began)
+    return over and lecture.tally.total == lecture.tally.not_observed
 
 
 def _date(text: str | None) -> date | None:

@@ -26,8 +26,8 @@ PROBLEM: dict[str, Any] = {
 }
 
 DESCRIPTION = """\
-Attendance by face recognition, on premises. Lists come in pages: `next` of one is `after` of the following. Times are
-UTC; dates are the school's local ones. Only this machine is answered, as localhost or 127.0.0.1."""
+Attendance by face recognition, on premises. Lists with `next` come in pages: `next` of one is `after` of the following.
+Times are UTC; dates are the school's local ones. Only this machine is answered, as localhost or 127.0.0.1."""
 
 
 def document(operations: Iterable[Operation]) -> dict[str, Any]:
