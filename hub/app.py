@@ -120,7 +120,7 @@ async def open_school(
 ) -> AsyncIterator[School]:
     """Configuration, database and plugin runtime.
 
-    `read_only` works beside a running hub and changes nothing; `own` takes the data folder for this process alone.
+    `read_only` works beside a running hub and changes nothing; `own` takes data folder and database for this hub alone.
     Raises config.Invalid, Failure and PluginError.
     """
     catalog = Catalog()
@@ -134,7 +134,8 @@ async def open_school(
         refuse_half_restored(paths.data)
         url = paths.database_url(configured.school.database)
         objecting = paths.data / objections.NAME
-        database = await stack.enter_async_context(open_database(url, read_only=read_only, objections=objecting))
+        opened = open_database(url, read_only=read_only, own=own, objections=objecting)
+        database = await stack.enter_async_context(opened)
         if not read_only:
             await name_school(database, configured.school.name)
         settings = with_nodes(configured, await Registry(database, clock).everyone(), catalog)

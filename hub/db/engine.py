@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from . import consent, schema, vectors
 from .errors import DatabaseError, explain, unreachable
+from .holding import KEEPALIVE, hold
 from .objections import Entry, begin, keep
 
 BUSY_SECONDS = 15
@@ -122,13 +123,14 @@ def _shrink(file: str) -> bool:
 
 @asynccontextmanager
 async def open_database(
-    url: str, *, read_only: bool = False, objections: Path | None = None
+    url: str, *, read_only: bool = False, own: bool = False, objections: Path | None = None
 ) -> AsyncIterator[Database]:
     """Opens the database at `url` (`sqlite:///path` or `postgresql://...`), brought to the newest schema.
 
     A SQLite file is copied beside itself before its schema changes. `read_only` never creates, migrates or writes,
-    and works beside a running hub. `objections` is the file that keeps them (hub.db.objections).
-    Raises DatabaseError, DatabaseTooNew.
+    and works beside a running hub. `own` is for the hub: no other gets in (hub.db.holding; a file's school is held by
+    its data folder). `objections` is the file that keeps them (hub.db.objections).
+    Raises DatabaseError, DatabaseInUse, DatabaseTooNew.
     """
     parsed = _parse(url)
     name = _name(parsed)
@@ -136,12 +138,16 @@ async def open_database(
         with Explained(name):
             if _is_file(parsed):
                 _prepare_file(Path(name), read_only)
+            writer = None if read_only else _engine(stack, parsed, begin="BEGIN IMMEDIATE")
+            if writer and own and not _is_file(parsed):
+                hold(writer, name)
+                async with _connected(writer, name):
+                    pass  # the lock is taken, before another version's hub would find its tables changed
             if not read_only:
                 await _migrate(parsed, name)
             reader = _engine(stack, parsed, begin="BEGIN", query_only=True)
             async with _connected(reader, name) as connection:
                 await connection.run_sync(schema.verify, name)
-            writer = None if read_only else _engine(stack, parsed, begin="BEGIN IMMEDIATE")
         if objections and not read_only:
             await _keep(objections, [])
         database = Database(name, reader, writer, objections)
@@ -265,6 +271,8 @@ def _engine(
                     "application_name": "fras",
                     "jit": "off",  # compiling takes longer than any query here
                     "default_transaction_read_only": "on" if query_only else "off",
+                    "lock_timeout": f"{BUSY_SECONDS}s",
+                    **KEEPALIVE,
                 },
             },
         )

@@ -20,6 +20,10 @@ class DatabaseBehind(DatabaseError):
     """An older FRAS has written this database, or none yet; the hub brings it up to date when it starts."""
 
 
+class DatabaseInUse(DatabaseError):
+    """Another hub runs on it."""
+
+
 class DatabaseFull(DatabaseError):
     """No room to write; nothing of the transaction was kept, and it may be tried again."""
 
@@ -69,6 +73,12 @@ _STATES: tuple[tuple[str, type[DatabaseError], str, str], ...] = (
     ("28", DatabaseError, "refuses this user or password", "correct the URL at hub: database:"),
     ("3D000", DatabaseError, "does not exist on its server", "create it: createdb -O USER NAME"),
     ("42501", DatabaseError, "does not let this user do what FRAS needs", "make the user the database's owner"),
+    (
+        "55P03",
+        DatabaseError,
+        "is being written by another program",
+        "wait for the other fras command to finish, then try again",
+    ),
     ("53100", DatabaseFull, "has no room left on its disk", "free some space; it is tried again"),
     ("53300", DatabaseError, "has no connection left for FRAS", "raise max_connections on its server"),
     ("25006", DatabaseError, "may only be read: its server is a standby", "name the primary at hub: database:"),

@@ -10,7 +10,8 @@ import pytest
 
 from hub.db import outbox, people
 from hub.db.engine import Database, open_database
-from hub.db.errors import DatabaseError, DatabaseTooNew
+from hub.db.errors import DatabaseError, DatabaseInUse, DatabaseTooNew
+from hub.db.holding import HUB
 from hub.db.people import Person
 from tests.support import postgres
 
@@ -111,3 +112,59 @@ async def test_a_server_that_is_restarted_in_the_middle_of_a_write(tmp_path: Pat
                 assert [person.id for person in await people.all(connection)] == ["1", "3"]
     finally:
         server.remove()
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second hub does not wait whether the first is about to go."""
+    monkeypatch.setattr("hub.db.holding.HANDOVER_SECONDS", 0.1)
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_a_second_hub_is_told_who_the_first_is_and_commands_are_not_kept_out(tmp_path: Path) -> None:
+    url = postgres.database_of(tmp_path)
+    async with open_database(url, own=True) as first:
+        with pytest.raises(DatabaseInUse, match=r"another hub .* from 127\.0\.0\.1, since 20.*; stop it first") as said:
+            async with open_database(url, own=True):
+                pass
+        assert "fras@" in str(said.value)
+        async with open_database(url) as command, command.write() as connection:
+            await people.add(connection, Person("1", "Ada"))
+        async with first.write() as connection:
+            await people.add(connection, Person("2", "Bob"))
+    async with open_database(url, own=True):
+        pass
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_a_hub_whose_connection_was_cut_holds_its_database_again_before_it_writes(tmp_path: Path) -> None:
+    url = postgres.database_of(tmp_path)
+    cut = f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = {HUB}"
+    async with open_database(url, own=True) as first:
+        postgres.server().sql(cut, url.rpartition("/")[2])
+        async with first.write() as connection:
+            await people.add(connection, Person("1", "Ada"))
+        with pytest.raises(DatabaseInUse):
+            async with open_database(url, own=True):
+                pass
+        postgres.server().sql(cut, url.rpartition("/")[2])
+        async with open_database(url, own=True) as second:
+            with pytest.raises(DatabaseInUse):
+                async with first.write():
+                    pass
+            async with second.write() as connection:
+                await people.add(connection, Person("2", "Bob"))
+        async with first.write() as connection:
+            await people.add(connection, Person("3", "Cem"))
+            assert [person.id for person in await people.all(connection)] == ["1", "2", "3"]
+
+
+async def test_a_writer_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.db.engine.BUSY_SECONDS", 1)
+    async with open_database(postgres.database_of(tmp_path)) as one, open_database(one.name) as other:
+        async with one.write():
+            with pytest.raises(DatabaseError, match="is being written by another program; wait"):
+                async with other.write():
+                    pass
+        async with other.write() as connection:
+            await people.add(connection, Person("1", "Ada"))
