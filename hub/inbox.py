@@ -157,16 +157,24 @@ class Inbox:
         self._arrival = asyncio.Event()
         self._closed = False
 
-    async def accept(self, camera: str, frame: Frame) -> Accepted:
+    async def accept(self, camera: str, frame: Frame | Detections) -> Accepted:
         """Returns once the frame is on disk and in the ledger, or was before.
 
-        Raises InboxFull or InboxUnavailable when it is not kept, ValueError for numbers outside 63 bits.
+        The file of one whose faces the camera has embedded itself is read by `hub.detections.unpack`. Raises
+        InboxFull or InboxUnavailable when it is not kept, ValueError for numbers outside 63 bits.
         """
-        return await self._deliver(camera, frame, Kind.IMAGE, frame.image)
+        return (await self.accept_all(camera, [frame]))[0]
 
-    async def accept_detections(self, camera: str, detections: Detections) -> Accepted:
-        """The same for a frame whose faces the camera has embedded itself; `hub.detections.unpack` reads them."""
-        return await self._deliver(camera, detections, Kind.DETECTIONS, pack(detections))
+    async def accept_all(self, camera: str, frames: Sequence[Frame | Detections]) -> list[Accepted]:
+        """The same for several, which share a sync of the disk; raises when one of them is not kept."""
+        self._refuse_when_closed()
+        deliveries = [self._delivery(camera, frame) for frame in frames]
+        self._deliveries += deliveries
+        self._delivered.set()
+        results = await asyncio.gather(*(delivery.done for delivery in deliveries), return_exceptions=True)
+        if failed := [result for result in results if isinstance(result, BaseException)]:
+            raise failed[0]
+        return [result for result in results if isinstance(result, Accepted)]
 
     async def heartbeat(self, camera: str, heartbeat: Heartbeat) -> None:
         """Returns once the heartbeat is in the ledger. Raises InboxFull or InboxUnavailable."""
@@ -265,8 +273,7 @@ class Inbox:
         self._closed = True
         self._delivered.set()
 
-    async def _deliver(self, camera: str, frame: Frame | Detections, kind: Kind, data: bytes) -> Accepted:
-        self._refuse_when_closed()
+    def _delivery(self, camera: str, frame: Frame | Detections) -> _Delivery:
         for number in (frame.epoch, frame.seq):
             if not 0 <= number <= LARGEST:
                 raise ValueError(f"camera {camera}: {number} is not a number between 0 and 2^63-1")
@@ -276,17 +283,15 @@ class Inbox:
             camera=camera,
             epoch=frame.epoch,
             seq=frame.seq,
-            kind=kind,
+            kind=Kind.IMAGE if isinstance(frame, Frame) else Kind.DETECTIONS,
             captured_at=captured_at,
             received_at=self._clock.now(),
             live=frame.live,
             # File names need not be text; what is not would make every database refuse the row.
             origin=frame.origin.encode("utf-8", "backslashreplace").decode().replace("\0", ""),
         )
-        delivery = _Delivery(Entry(pending, frame.skew, len(data), self._year(captured_at)), data)
-        self._deliveries.append(delivery)
-        self._delivered.set()
-        return await delivery.done
+        data = frame.image if isinstance(frame, Frame) else pack(frame)
+        return _Delivery(Entry(pending, frame.skew, len(data), self._year(captured_at)), data)
 
     def _refuse_when_closed(self) -> None:
         if self._closed:

@@ -13,7 +13,7 @@ from hub.db.engine import Database
 from hub.inbox import Inbox, Outcome, Pending
 from hub.pipeline.backlog import Backlog
 from hub.pipeline.pipeline import Pipeline
-from hub.plugin import CameraEvent, Clock, Frame, Heartbeat, NeedsHuman, Permanent
+from hub.plugin import Burst, CameraEvent, Clock, Heartbeat, NeedsHuman, Permanent
 from hub.registers import Projector
 from hub.sweeping import Sweeper
 
@@ -51,15 +51,14 @@ class Hub:
 
     async def deliver(self, camera: str, event: CameraEvent) -> None:
         """Takes what a camera saw; returning acknowledges it. A camera ahead of recognition is made to wait."""
-        if isinstance(event, Heartbeat):
-            await self._inbox.heartbeat(camera, event)
-            self._projector.watched(event.until)
-            return
-        await self._backlog.room(camera)
-        if isinstance(event, Frame):
-            await self._inbox.accept(camera, event)
-        else:
-            await self._inbox.accept_detections(camera, event)
+        events = event.events if isinstance(event, Burst) else (event,)
+        if frames := [event for event in events if not isinstance(event, Heartbeat)]:
+            await self._backlog.room(camera)
+            await self._inbox.accept_all(camera, frames)
+        for event in events:
+            if isinstance(event, Heartbeat):
+                await self._inbox.heartbeat(camera, event)
+                self._projector.watched(event.until)
 
     @property
     def outcomes(self) -> Counter[Outcome]:

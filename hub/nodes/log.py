@@ -1,14 +1,15 @@
-"""What a node has to tell, entry by entry: handed to its camera in order, then acknowledged."""
+"""What a node has to tell: handed to its camera in order, as much at once as there is, then acknowledged."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol, TypeAlias
 
 from hub.db.nodes import Node
-from hub.plugin import CameraEvent, Clock, Frame, Heartbeat
+from hub.plugin import Burst, CameraEvent, Clock, Frame, Heartbeat
 from node.wire import Acknowledged, Dropped, Moment, Picture, Refused, Watched
 
 from .clocks import Clocks, Unknown
@@ -63,11 +64,10 @@ class Log:
         self._ledger = ledger
         self._clocks = clocks
         self._numbers = numbers
-        self._credits = self._free = credits_
+        self._free = credits_
         self._last = 0
         self._resent = max(node.highest, numbers.highest)
         self._entries: asyncio.Queue[Entry] = asyncio.Queue()
-        self._settled: list[tuple[int, int]] = []
         self._pace, self._bytes = Pace(*ENTRIES), Pace(*BYTES)
         self._clock_known = asyncio.Event()
 
@@ -91,44 +91,56 @@ class Log:
         self._clock_known.set()
 
     async def work(self) -> None:
-        """Settles entries one after the other, so that what was watched is told after what was seen."""
-        clock = self._ledger.clock
+        """Settles what has come, again and again: all that came while the last was settled is settled together."""
         while True:
-            entry = await self._entries.get()
-            pause = self._pace.wait(clock.monotonic())
-            if isinstance(entry, Picture):
-                pause = max(pause, self._bytes.wait(clock.monotonic(), len(entry.jpeg)))
-            if pause:
-                await self._tell()
-                await clock.sleep(pause)
-            try:
-                await self._settle(entry)
-            except Unknown as why:
-                assert not isinstance(entry, Dropped)
-                await self._refuse(_number(entry), str(why))
-            if self._entries.empty() or len(self._settled) * 2 >= self._credits:
-                await self._tell()
+            entries = [await self._entries.get()]
+            while not self._entries.empty():
+                entries.append(self._entries.get_nowait())
+            await self._pause(entries)
+            await self._settle(entries)
 
-    async def _settle(self, entry: Entry) -> None:
-        """Returns once the entry is safe. Raises Unknown for one that is never to come again."""
-        if isinstance(entry, Dropped):
-            reason = line_of(entry.reason, 60)
-            logger.warning("node %s gave up %d pictures: %s", self._node.id, entry.count, reason)
-            self._safe(entry.first, entry.last)
-            return
+    async def _pause(self, entries: Sequence[Entry]) -> None:
+        clock = self._ledger.clock
+        size = sum(len(entry.jpeg) for entry in entries if isinstance(entry, Picture))
+        pause = max(self._pace.wait(clock.monotonic(), len(entries)), self._bytes.wait(clock.monotonic(), size))
+        if pause:
+            await clock.sleep(pause)
+
+    async def _settle(self, entries: Sequence[Entry]) -> None:
+        """Returns once all are safe and acknowledged, but for those that are never to come again."""
+        events: list[Frame | Heartbeat] = []
+        safe: list[tuple[int, int]] = []
+        for entry in entries:
+            if isinstance(entry, Dropped):
+                reason = line_of(entry.reason, 60)
+                logger.warning("node %s gave up %d pictures: %s", self._node.id, entry.count, reason)
+                safe.append((entry.first, entry.last))
+                continue
+            number = _number(entry)
+            try:
+                event = await self._event(entry)
+            except Unknown as why:
+                await self._refuse(number, str(why))
+                continue
+            safe.append((number, number))
+            if event is not None:
+                events.append(event)
+        if events:
+            await self._ledger.deliver(self._node.camera, events[0] if len(events) == 1 else Burst(tuple(events)))
+        if safe:
+            for first, last in safe:
+                self._numbers.settle(first, last)
+            self._free += len(safe)
+            await self._link.send(Acknowledged(ranges(safe), len(safe)))
+
+    async def _event(self, entry: Picture | Watched) -> Frame | Heartbeat | None:
+        """What its camera is to deliver; None where the hub has it. Raises Unknown for one never to come again."""
         if isinstance(entry, Picture):
             frame = await self._frame(entry)
-            if entry.number > self._resent or not await self._was_kept(frame):
-                await self._ledger.deliver(self._node.camera, frame)
-        else:
-            until = EPOCH + timedelta(microseconds=await self._time(entry.at))
-            lens = None if entry.lens is None else min(1.0, max(0.0, entry.lens))
-            await self._ledger.deliver(self._node.camera, Heartbeat(until, lens))
-        self._safe(_number(entry), _number(entry))
-
-    def _safe(self, first: int, last: int) -> None:
-        self._numbers.settle(first, last)
-        self._settled.append((first, last))
+            known = entry.number <= self._resent and await self._was_kept(frame)
+            return None if known else frame
+        until = EPOCH + timedelta(microseconds=await self._time(entry.at))
+        return Heartbeat(until, None if entry.lens is None else min(1.0, max(0.0, entry.lens)))
 
     async def _frame(self, picture: Picture) -> Frame:
         if not picture.jpeg.startswith(JPEG):
@@ -159,13 +171,6 @@ class Log:
         self._free += 1
         logger.debug("node %s: entry %d refused: %s", self._node.id, number, reason)
         await self._link.send(Refused(number, reason, 1))
-
-    async def _tell(self) -> None:
-        """Acknowledges what is safe since the last time."""
-        if self._settled:
-            settled, self._settled = self._settled, []
-            self._free += len(settled)
-            await self._link.send(Acknowledged(ranges(settled), len(settled)))
 
 
 def _number(entry: Picture | Watched) -> int:

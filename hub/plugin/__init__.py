@@ -22,6 +22,7 @@ from .specs import (
 )
 from .types import (
     Box,
+    Burst,
     CameraEvent,
     Candidate,
     Detections,
@@ -35,6 +36,7 @@ from .types import (
     Pixels,
     Quality,
     Sight,
+    SingleEvent,
     utc,
 )
 
@@ -43,6 +45,7 @@ __all__ = [
     "ENTRY_POINT_GROUP",
     "PROJECT",
     "Box",
+    "Burst",
     "Camera",
     "CameraEvent",
     "CameraSpec",
@@ -72,6 +75,7 @@ __all__ = [
     "Quality",
     "RecognizerSpec",
     "Sight",
+    "SingleEvent",
     "Spec",
     "Storage",
     "StorageFull",

@@ -17,8 +17,9 @@ class Camera(Protocol):
         """What the camera sees, in order; ending means the camera has nothing more, ever.
 
         The hub asks for the next event once it has *acknowledged* the last: code after a `yield` of a frame
-        may rely on that frame being on the hub's disk and in its ledger. Raises NotReady, NeedsHuman or
-        Permanent; anything else is treated as NotReady and logged as a fault of the plugin.
+        may rely on that frame being on the hub's disk and in its ledger. A camera with a backlog gives it in
+        bursts. Raises NotReady, NeedsHuman or Permanent; anything else is treated as NotReady and logged as a
+        fault of the plugin.
         """
         ...
 

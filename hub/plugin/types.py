@@ -138,7 +138,20 @@ class Detections:
         utc(self.captured_at)
 
 
-CameraEvent: TypeAlias = Frame | Heartbeat | Detections
+SingleEvent: TypeAlias = Frame | Heartbeat | Detections
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """What a camera with a backlog has ready, acknowledged together: one sync of the disk for all of it.
+
+    A heartbeat among it holds once all of it is kept. If some of it cannot be kept now, all of it comes again.
+    """
+
+    events: tuple[SingleEvent, ...]
+
+
+CameraEvent: TypeAlias = SingleEvent | Burst
 
 
 @dataclass(frozen=True, slots=True)

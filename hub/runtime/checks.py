@@ -8,7 +8,7 @@ from dataclasses import astuple
 
 import numpy as np
 
-from hub.plugin import Box, CameraEvent, Candidate, Detections, Face, Frame, Heartbeat, Model, Sight
+from hub.plugin import Box, Burst, CameraEvent, Candidate, Detections, Face, Frame, Heartbeat, Model, Sight, SingleEvent
 
 LARGEST_NUMBER = 2**63 - 1
 """What a database keeps as an integer."""
@@ -29,6 +29,14 @@ def check_events(events: object) -> AsyncIterator[object]:
 
 def check_event(event: object) -> CameraEvent:
     """`event` itself when it is what a camera may yield."""
+    if isinstance(event, Burst):
+        if not isinstance(event.events, tuple):
+            raise Garbage(f"yielded a Burst of {_kind(event.events)} instead of a tuple")
+        return Burst(tuple(_check_single(part) for part in event.events))
+    return _check_single(event)
+
+
+def _check_single(event: object) -> SingleEvent:
     if isinstance(event, Heartbeat):
         return event
     if not isinstance(event, Frame | Detections):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import stat
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -149,8 +150,8 @@ async def test_detections_are_kept_like_frames(opened: tuple[Database, Inbox]) -
     _, inbox = opened
     seen = Face(Box(1, 2, 3, 4), 0.9, Quality(3, 50), np.arange(4, dtype=np.float32))
     detections = Detections(1, 1, at(1), "model", (seen,))
-    accepted = await inbox.accept_detections("node", detections)
-    assert (await inbox.accept_detections("node", detections)).duplicate
+    accepted = await inbox.accept("node", detections)
+    assert (await inbox.accept("node", detections)).duplicate
     (waiting,) = await inbox.arrived()
     assert waiting.kind is Kind.DETECTIONS
     model, (back,) = unpack(await inbox.read(accepted.frame_id))
@@ -263,6 +264,27 @@ async def test_a_full_disk_refuses_only_what_does_not_fit(
     assert await inbox.acknowledged("door", 1, range(9)) == {1, 2, 4}
     assert not (await inbox.accept("door", frame(3))).duplicate
     assert len(await rows(database)) == 4
+
+
+async def test_several_are_kept_together_and_what_was_is_no_second_frame(
+    opened: tuple[Database, Inbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, inbox = opened
+    flushed = os.fsync
+    failing = [True, False, False]
+
+    def flaky(file: int) -> None:
+        if stat.S_ISREG(os.fstat(file).st_mode) and failing and failing.pop():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        flushed(file)
+
+    frames = [frame(seq) for seq in (1, 2, 3)]
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", flaky)
+        with pytest.raises(InboxFull, match="no room left"):
+            await inbox.accept_all("door", frames)
+    assert [done.duplicate for done in await inbox.accept_all("door", frames)].count(True) == 2
+    assert await rows(database) == [("door", 1, seq, "pending") for seq in (1, 2, 3)]
 
 
 @pytest.mark.sqlite

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hub.db import attendance
+from hub.db import attendance, ledger
 from hub.db.errors import DatabaseError
 from hub.inbox import Pending
 from hub.pipeline.backlog import Backlog
 from hub.pipeline.pipeline import Pipeline
-from hub.plugin import Heartbeat, SystemClock
+from hub.plugin import Burst, Heartbeat, SystemClock
 from hub.registers import Projector
 from hub.running import Hub, running
 from hub.runtime.threads import DaemonPool
@@ -56,6 +57,24 @@ async def test_what_is_delivered_is_recognised_and_shown_by_the_register(tmp_pat
                 await made.drained()
             assert await statuses(parts) == {"ada": "present", "bob": "absent"}
             assert await parts.registers.derived(MONDAY) == await parts.registers.stored(MONDAY)
+
+
+async def test_a_burst_is_kept_whole_before_its_heartbeat_holds(tmp_path: Path) -> None:
+    until_then = NINE + timedelta(hours=1)
+    async with services(tmp_path) as parts:
+        await parts.enrol("ada")
+        async with hub(parts) as made:
+            frames = [frame(seq, "ada", seconds=seq) for seq in range(8)]
+            with pytest.raises(ValueError, match="is not a number"):
+                await made.deliver("door", Burst((Heartbeat(until_then), *frames, replace(frames[0], seq=2**63))))
+            async with parts.database.read() as connection:
+                assert await ledger.watermarks(connection) == {}
+            await made.deliver("door", Burst((Heartbeat(until_then), *frames)))
+            async with asyncio.timeout(20):
+                await made.drained()
+            async with parts.database.read() as connection:
+                assert await ledger.watermarks(connection) == {"door": until_then}
+        assert len(await parts.seen()) == 8
 
 
 async def test_a_camera_ahead_of_recognition_waits_and_nothing_is_lost(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from hub.plugin.roles import Camera
 from hub.plugin.specs import CameraSpec
-from hub.plugin.types import CameraEvent, Detections, Frame, Heartbeat
+from hub.plugin.types import Burst, Detections, Frame, Heartbeat, SingleEvent
 
 from .base import Opener, PluginContract, stop
 from .leaks import nothing_left_running
@@ -95,16 +95,16 @@ class CameraContract(PluginContract):
         *,
         held: Collection[tuple[int, int]] = (),
         patience: float | None = None,
-    ) -> list[CameraEvent]:
-        """The first `count` events; the hub is then stopped before it could acknowledge the last of them."""
-        events: list[CameraEvent] = []
+    ) -> list[SingleEvent]:
+        """The first `count` events, and what comes in a burst with the last; that is never acknowledged."""
+        events: list[SingleEvent] = []
         enough = asyncio.Event()
 
         async def hub() -> None:
             async with opener(held=held) as camera:
                 async for event in camera.events():
-                    events.append(event)
-                    if len(events) == count:
+                    events.extend(event.events if isinstance(event, Burst) else [event])
+                    if len(events) >= count:
                         enough.set()
                         await asyncio.Event().wait()
 
@@ -116,7 +116,7 @@ class CameraContract(PluginContract):
         return events
 
 
-def _numbered(events: Collection[CameraEvent]) -> dict[tuple[int, int], object]:
+def _numbered(events: Collection[SingleEvent]) -> dict[tuple[int, int], object]:
     """What each number stands for."""
     return {
         (event.epoch, event.seq): event.image if isinstance(event, Frame) else event.captured_at

@@ -231,9 +231,9 @@ async def test_faces_that_a_camera_found_itself_are_judged_if_the_model_is_ours(
         await parts.enrol("ada")
         red = np.array([0.8, -0.8, -0.8])
         async with recognising(parts):
-            await parts.inbox.accept_detections("door", detections(1, "colours-1", red))
-            await parts.inbox.accept_detections("door", detections(2, "another", red))
-            await parts.inbox.accept_detections("door", detections(3, "colours-1", np.ones(128)))
+            await parts.inbox.accept("door", detections(1, "colours-1", red))
+            await parts.inbox.accept("door", detections(2, "another", red))
+            await parts.inbox.accept("door", detections(3, "colours-1", np.ones(128)))
             await done(parts)
         assert await parts.seen() == [(1, "ada")]
         assert await parts.outcomes() == {
@@ -249,7 +249,7 @@ async def test_detections_need_no_recogniser(tmp_path: Path) -> None:
     async with services(tmp_path, recogniser=moody(recogniser)) as parts:
         await parts.enrol("ada")
         async with recognising(parts):
-            await parts.inbox.accept_detections("door", detections(1, "colours-1", np.array([0.8, -0.8, -0.8])))
+            await parts.inbox.accept("door", detections(1, "colours-1", np.array([0.8, -0.8, -0.8])))
             await done(parts)
         assert await parts.seen() == [(1, "ada")]
         assert recogniser.calls == 0

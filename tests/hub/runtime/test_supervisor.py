@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from hub.plugin import CameraEvent, Config, NeedsHuman, NotReady, Permanent, PluginContext
+from hub.plugin import Burst, CameraEvent, Config, NeedsHuman, NotReady, Permanent, PluginContext
 from hub.runtime.health import Health, State
 from hub.runtime.limits import Limits
 from hub.runtime.supervisor import Supervisor
@@ -281,7 +281,10 @@ async def test_stopping_ends_the_tasks_a_plugin_started(hub: Hub) -> None:
     assert ended == ["reader"]
 
 
-@pytest.mark.parametrize("garbage", [None, b"\xff\xd8", 7, "frame", object()], ids=lambda value: type(value).__name__)
+GARBAGE = [None, b"\xff\xd8", 7, "frame", object(), Burst((Burst(()),)), Burst((frame(1), 7))]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE, ids=lambda value: type(value).__name__)
 async def test_garbage_faults_the_camera_and_is_not_delivered(hub: Hub, garbage: object) -> None:
     async def events() -> AsyncIterator[Any]:
         yield frame(0)

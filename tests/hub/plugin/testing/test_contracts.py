@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hub.plugin import CameraEvent, Candidate, Frame, Heartbeat, Model, Picture
+from hub.plugin import Burst, CameraEvent, Candidate, Frame, Heartbeat, Model, Picture
 from hub.plugin.testing import (
     CameraContract,
     IdentifierContract,
@@ -55,7 +55,8 @@ class QuickContract(CameraContract):
 
 
 async def test_a_good_camera_passes() -> None:
-    contract, good = QuickContract(), camera(frame(0), Heartbeat(NOON), frame(1, 1), frame(2, 2))
+    contract = QuickContract()
+    good = camera(frame(0), Heartbeat(NOON), Burst((frame(1, 1), frame(2, 2), Heartbeat(NOON))), frame(3, 3))
     await contract.test_yields_events_without_blocking_the_loop(good)
     await contract.test_times_are_utc_and_not_in_the_future(good)
     await contract.test_frames_are_numbered_once_and_hold_an_encoded_image(good)
