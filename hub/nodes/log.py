@@ -20,7 +20,7 @@ from .registry import Refusal, line_of
 
 logger = logging.getLogger("fras.nodes")
 
-ENTRIES: Final = (20.0, 60.0)
+ENTRIES: Final = (100.0, 300.0)
 """Entries a second that a node may have settled, and how many at once."""
 BYTES: Final = (8e6, 32e6)
 JPEG: Final = b"\xff\xd8\xff"
