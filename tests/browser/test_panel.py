@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -31,6 +31,7 @@ LIVE = 15_000
 
 def pages(panel: Panel) -> list[str]:
     maths = f"/lectures/{lecture(panel, 'Mathematics')}"
+    last_week = f"/lectures/{lecture(panel, 'Mathematics', date(2026, 11, 20))}"
     return [
         "/",
         "/people",
@@ -43,6 +44,7 @@ def pages(panel: Panel) -> list[str]:
         f"{maths}/people/26-0001",
         "/cameras",
         f"{maths}/people/26-0026",
+        f"{last_week}/people/26-0026",  # not observed, the longest word there is
         "/attendance?month=2026-01",
     ]
 
@@ -157,7 +159,7 @@ async def test_everything_reads_without_scripts(panel: Panel, tab: OpenTab) -> N
 
 async def test_a_hub_that_was_away_is_followed_again(folder: Path, tab: OpenTab) -> None:
     """What happened meanwhile shows without a reload: the browser resumes after the last event it saw."""
-    async with panel_in(folder, now=lindenschule.NOW) as panel, tab() as opened:
+    async with panel_in(folder, now=lindenschule.NOW) as panel, tab(width=390) as opened:
         page = opened.page
         async with served(panel):
             await page.goto(panel.address)
@@ -165,11 +167,19 @@ async def test_a_hub_that_was_away_is_followed_again(folder: Path, tab: OpenTab)
             await page.wait_for_timeout(500)
         await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
         await page.get_by_text("The hub does not answer; trying again.").wait_for(timeout=LIVE)
+        nav, said = [await page.locator(one).bounding_box() for one in (".main-nav", "[data-link-state]")]
+        assert nav, "at the bottom of a phone"
+        assert said, "and above it"
+        assert 0 < said["y"] < said["y"] + said["height"] <= nav["y"]
         panel.clock.moment = lindenschule.NOW + timedelta(minutes=1)
         await panel.seen([("26-0001", "door-101", at("09:32"))])
         async with served(panel, port):
             await page.get_by_text("As it was at 09:32:20").wait_for(timeout=LIVE)
             await page.wait_for_function("!document.querySelector('[data-link-state]').textContent", timeout=LIVE)
+            await page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+            foot = await page.get_by_text("As it was at").bounding_box()
+            assert foot
+            assert foot["y"] + foot["height"] <= nav["y"], "the footer is not behind the navigation"
 
 
 async def _open_marks(panel: Panel) -> list:  # type: ignore[type-arg]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import date
 from html.parser import HTMLParser
 
 import aiohttp
@@ -103,7 +104,7 @@ async def taught(panel: Panel) -> None:
     await panel.draw(MONDAY)
 
 
-def lecture(panel: Panel, name: str) -> str:
-    """The id of Monday's lecture of that name."""
-    held = lectures_on(MONDAY, panel.settings.timetable, panel.settings.school.time_zone)
+def lecture(panel: Panel, name: str, day: date = MONDAY) -> str:
+    """The id of the day's lecture of that name, Monday's unless told otherwise."""
+    held = lectures_on(day, panel.settings.timetable, panel.settings.school.time_zone)
     return next(one.id for one in held if one.name == name)
