@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
@@ -10,7 +10,8 @@ from itertools import groupby
 from hub.attendance.records import Status
 from hub.db.overview import Named
 from hub.overview.cameras import CameraRow
-from hub.runtime.health import State
+from hub.runtime.health import Health, State
+from hub.settings import CameraPart
 
 from .words import span
 
@@ -64,6 +65,12 @@ def camera_state(camera: CameraRow) -> CameraState:
             return CameraState("ended", "Finished: it has nothing more to show")
         case State.STOPPED:
             return CameraState("ended", "Stopped")
+
+
+def other_parts(health: Mapping[str, Health], cameras: Iterable[CameraPart]) -> dict[str, Health]:
+    """Recognisers and the storage, by name: those that do not work, or say what they are busy with."""
+    theirs = {camera.id for camera in cameras}
+    return {name: one for name, one in health.items() if name not in theirs and (one.state.down or one.progress)}
 
 
 FILTERS = {function.__name__: function for function in (groupby_month, groupby_status, camera_state)}

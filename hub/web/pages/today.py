@@ -9,6 +9,7 @@ from hub.overview.today import today as overview_of_today
 from hub.web import keys
 from hub.web.keys import view_of
 
+from .groups import other_parts
 from .templates import page
 
 RECENT = 6
@@ -17,5 +18,7 @@ RECENT = 6
 
 async def today(request: web.Request) -> web.Response:
     view = view_of(request)
-    dead = troubled(view, request.app[keys.HEALTH]())
-    return await page(request, "today.html", today=await overview_of_today(view), recent=RECENT, dead=dead)
+    health = request.app[keys.HEALTH]()
+    dead = troubled(view, health)
+    parts = [name for name, one in other_parts(health, view.settings.cameras).items() if one.state.down]
+    return await page(request, "today.html", today=await overview_of_today(view), recent=RECENT, dead=dead, parts=parts)

@@ -33,3 +33,18 @@ async def test_cameras_that_do_not_work_stand_first(panel: Panel, browser: Brows
     page = await browser.open("/cameras")
     order = [page.main.index(f"{camera} room") for camera in ("back-101", "door-101", "door-102")]
     assert order == sorted(order)
+
+
+async def test_a_recogniser_or_storage_that_does_not_work_is_said_with_what_to_do(
+    panel: Panel, browser: Browser
+) -> None:
+    panel.health |= {
+        "recognizer cloud": Health(State.NEEDS_HUMAN, SINCE, "Azure does not accept the key", "copy KEY 1"),
+        "recognizer local": Health(State.RUNNING, SINCE, "it was slow once"),
+        "storage s3": Health(State.RUNNING, SINCE, progress="3 to be brought to bucket crops"),
+    }
+    assert "recognizer cloud does not work" in (await browser.open("/")).main
+    page = (await browser.open("/cameras")).main
+    assert "recognizer cloud Azure does not accept the key. What to do: copy KEY 1" in page
+    assert "storage s3 3 to be brought to bucket crops" in page
+    assert "recognizer local" not in page
