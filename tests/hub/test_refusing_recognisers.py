@@ -73,6 +73,8 @@ def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, seconds in (("LOOK", 0.02), ("FIRST_RETRY", 0.05), ("LONGEST_RETRY", 0.1)):
         monkeypatch.setattr(f"hub.remote_galleries.{name}", seconds)
     monkeypatch.setattr("hub.pipeline.pipeline.PAUSE", 0.05)
+    monkeypatch.setattr("plugins.cameras.folder.camera.POLL", 0.05)
+    monkeypatch.setattr("plugins.cameras.folder.camera.SETTLED", 0.0)
 
 
 def cloud(fake: FakeAzure, key: str = KEY) -> str:

@@ -12,13 +12,6 @@ from hub.plugin import NeedsHuman, NotReady, PluginError
 LONGEST: Final = 160
 """Characters of the service's own words that are passed on."""
 
-LIMITED: Final = NeedsHuman(
-    "this Azure Face resource has no approval for identification (limited access: UnsupportedFeature)",
-    hint="apply at https://aka.ms/facerecognition, wait for Microsoft's answer, and use an S0 or E0 resource of the"
-    " approved subscription; until then choose onnx_local",
-)
-
-
 class Declined(NotReady):
     """Azure understood and refused, with a `code` of the Face API; the caller may know what to do."""
 
@@ -49,7 +42,11 @@ def refusal(answer: Answer, entra: bool) -> PluginError:
     """What an answer with status 300 to 499 means; `entra` when a token was shown rather than a key."""
     code, inner, message = _said(answer)
     if "UnsupportedFeature" in (code, inner):
-        return LIMITED
+        return NeedsHuman(
+            "this Azure Face resource has no approval for identification (limited access: UnsupportedFeature)",
+            hint="apply at https://aka.ms/facerecognition, wait for Microsoft's answer, and use an S0 or E0 resource of"
+            " the approved subscription; until then choose onnx_local",
+        )
     if answer.status == 401:
         return _unauthorized(entra)
     if code == "QuotaExceeded":

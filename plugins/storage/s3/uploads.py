@@ -130,7 +130,7 @@ class Uploads:
         reason = self._line.trouble.message if self._line.trouble else self._refused
         text += f": {reason}" if text and reason else ""
         news = bool(text) != bool(self._said)
-        if news or (text != self._said and now.timestamp() - self._said_at >= SAY):
+        if news or (text and now.timestamp() - self._said_at >= SAY):  # the same again: a failed call has wiped it out
             self._said, self._said_at = text, now.timestamp()
             self._context.progress(text)
 
