@@ -177,7 +177,9 @@ class Session:
         software, board = self._board.software, self._board.board
         if (pairing := self._state.pairing) is not None:
             self._pairing = True
-            await self._send(Pair(pairing.token, self._credential, software, board))
+            was = self._state.former
+            known_as = None if was is None else was.node
+            await self._send(Pair(pairing.token, self._credential, software, board, was=known_as))
             return
         paired = self._paired()
         last = await self._log.last() - paired.before
@@ -281,9 +283,7 @@ class Session:
     @_take.register
     async def _(self, message: Accepted) -> None:
         if self._pairing:
-            if self._state.moves_out:
-                await self._log.clear()
-            self._state.accepted(message.node, message.epoch, await self._log.restart())
+            self._state.accepted(message.node, message.epoch, await self._log.restart(), self._pin, message.proof)
             self._pairing = False
         elif not self._answered.is_set():
             self._state.moved(message.epoch, await self._log.restart())
@@ -296,6 +296,9 @@ class Session:
     @_take.register
     async def _(self, message: Welcome) -> None:
         self._hub_time.told(message.now)
+        if self._state.moves_out:
+            await self._log.clear()
+            self._state.moved_in(await self._log.restart())
         before = self._paired().before
         await self._log.settle([(0, before + message.acknowledged)])
         self._taken_in(confirmed=True)

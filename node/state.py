@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import secrets
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 from node import files
-from node.wire import Invitation, WireError
+from node.wire import Invitation, WireError, proof_of
 from node.wire.shapes import build, dump, parse
 
 CREDENTIAL: Final = 32
@@ -73,10 +75,21 @@ class Paired:
 
 
 @dataclass(frozen=True, slots=True)
+class Former:
+    """Who the node was with the hub that the pictures in its spool are for; `known` are SHA-256 of its credentials."""
+
+    node: str
+    known: tuple[bytes, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class _Content:
+    """`owner` is the hub that the pictures in the spool are for, `former` who the node was there if it left."""
+
     paired: Paired | None = None
     pairing: Pairing | None = None
     owner: HubAddress | None = None
+    former: Former | None = None
 
 
 class State:
@@ -105,17 +118,38 @@ class State:
     def uninvite(self) -> None:
         self._save(replace(self._content, pairing=None))
 
-    def accepted(self, node: str, epoch: int, before: int) -> None:
-        """The hub has answered the invitation: what the node was to others is forgotten."""
+    @property
+    def former(self) -> Former | None:
+        """Who the node is, or was, with the hub that the pictures in the spool are for."""
+        paired = self.paired
+        if paired is None or paired.hub != self._content.owner:
+            return self._content.former
+        return Former(paired.node, tuple(sha256(credential).digest() for credential in paired.credentials))
+
+    def accepted(self, node: str, epoch: int, before: int, pin: bytes, proof: bytes | None) -> None:
+        """The hub, whose key has this pin, has answered the invitation: what the node was to others is forgotten.
+
+        Whether it is the hub that the pictures are for shows in that key, or in the proof.
+        """
         if (pairing := self.pairing) is None:
             raise StateError("nobody was asked")
-        self._save(_Content(Paired(pairing.hub, node, epoch, before, pairing.credential), owner=pairing.hub))
+        owner, former = self._content.owner, self.former
+        ours = owner is None or pin in owner.pins
+        if not ours and former is not None and proof is not None:
+            proofs = [proof_of(known, pairing.token, pairing.credential) for known in former.known]
+            ours = any(hmac.compare_digest(proof, one) for one in proofs)
+        paired = Paired(pairing.hub, node, epoch, before, pairing.credential)
+        self._save(_Content(paired, owner=pairing.hub) if ours else _Content(paired, owner=owner, former=former))
 
     @property
     def moves_out(self) -> bool:
-        """Whether the hub of the invitation is another than the one that the pictures in the spool were taken for."""
-        owner, pairing = self._content.owner, self.pairing
-        return owner is not None and pairing is not None and not owner.pins & pairing.hub.pins
+        """Whether the pictures in the spool are for another hub than the node is paired with."""
+        return self.paired is not None and self._content.owner not in (None, self.paired.hub)
+
+    def moved_in(self, before: int) -> None:
+        """Nothing of the other hub's is left; numbers of this one's follow `before`."""
+        if self.paired is not None:
+            self._save(_Content(replace(self.paired, before=before), self.pairing, self.paired.hub))
 
     def moved(self, epoch: int, before: int) -> None:
         self._change(epoch=epoch, before=before)
@@ -144,7 +178,7 @@ class State:
 
     def forget(self) -> None:
         """The hub has removed the node."""
-        self._save(replace(self._content, paired=None))
+        self._save(replace(self._content, paired=None, former=self.former))
 
     def _change(self, **fields: object) -> None:
         if self.paired is None:

@@ -167,7 +167,7 @@ class Nodes:
         if isinstance(first, Pair):
             node = await self.registry.pair(first)
             await self._make_way(node)
-            await link.send(Accepted(node.id, node.epoch))
+            await link.send(Accepted(node.id, node.epoch, await self.registry.proof(first)))
             logger.info("node %s came as camera %s; confirm it: fras nodes confirm %s", node.id, node.camera, node.id)
             return await self._open(node, link)
         while True:

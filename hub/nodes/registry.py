@@ -17,7 +17,7 @@ from hub.db.engine import Database
 from hub.db.nodes import Invited, Node, NodeState
 from hub.failure import Failure
 from hub.plugin import Clock
-from node.wire import Close, Hello, Pair
+from node.wire import Close, Hello, Pair, proof_of
 
 LIFETIME: Final = timedelta(minutes=10)
 """How long an invitation is good, at most."""
@@ -180,6 +180,14 @@ class Registry:
             await rows.use(connection, digest, credential, node.id)
             await rows.changed(connection)
         return node
+
+    async def proof(self, pair: Pair) -> bytes | None:
+        """Shows the sender that this hub knew it, where that is so: what it still has may come here."""
+        if pair.was is None:
+            return None
+        async with self._database.read() as connection:
+            was = await rows.one(connection, pair.was)
+        return None if was is None else proof_of(bytes.fromhex(was.credential), pair.token, pair.credential)
 
     async def authenticate(self, hello: Hello) -> Node:
         """The node that says hello, with the credential that is its present one now. Raises Refused."""

@@ -33,6 +33,7 @@ from .messages import (
     encode,
 )
 from .pictures import LARGEST_NUMBER, Picture, PictureKind, decode_picture, encode_picture
+from .proof import proof_of
 from .wire import LIVE_US, LONGEST_TEXT, PATH, PORT, VERSION, Close, WireError
 
 __all__ = [
@@ -75,4 +76,5 @@ __all__ = [
     "decode_picture",
     "encode",
     "encode_picture",
+    "proof_of",
 ]

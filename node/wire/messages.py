@@ -44,13 +44,17 @@ def _credential(secret: bytes) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The first message of a node that found an invitation. `credential` is the key the node made."""
+    """The first message of a node that found an invitation. `credential` is the key the node made.
+
+    `was`: the node that it was when it took the pictures that it still has.
+    """
 
     token: bytes
     credential: bytes
     software: str
     board: str = ""
     protocol: int = VERSION
+    was: str | None = None
 
     def __post_init__(self) -> None:
         _credential(self.credential)
@@ -147,10 +151,14 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The answer to Pair: who the node is from now on. Its numbering starts at 1 in the new `epoch`."""
+    """The answer to Pair: who the node is from now on. Its numbering starts at 1 in the new `epoch`.
+
+    `proof` (see `proof_of`) is there where the hub knows the node that it was.
+    """
 
     node: str
     epoch: int
+    proof: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

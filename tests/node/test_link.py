@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,58 @@ class TestPairing:
             mine = await paired.frame()
             await paired.drained()
             exactly_once(other, [mine])
+
+    async def test_another_hub_gets_none_of_them_by_saying_that_it_is_the_older_one(
+        self, paired: Rig, hub: SmallHub, folder: Path
+    ) -> None:
+        """Neither an invitation that names its key, nor a proof by another credential is enough."""
+        hub.faults.forget_acks = True
+        await paired.frame()
+        await hub.until(hub.frames)
+        (folder / "other").mkdir()
+        async with small_hub(folder / "other") as other:
+            other.nodes = {bytes(32): name for name in hub.nodes.values()}
+            paired.link.invite(replace(other.invitation(), backup=hub.key.pin))
+            await paired.drained()
+            await paired.until(Phase.CONNECTED)
+            (pair,) = other.heard(Pair)
+            assert pair.was in other.nodes.values()
+            assert other.frames() == []
+
+    async def test_a_hub_that_does_not_confirm_it_costs_no_picture(
+        self, paired: Rig, hub: SmallHub, folder: Path
+    ) -> None:
+        hub.faults.forget_acks = True
+        frame = await paired.frame()
+        await hub.until(hub.frames)
+        (folder / "other").mkdir()
+        async with small_hub(folder / "other", confirmed=False) as other:
+            paired.link.invite(other.invitation())
+            await paired.until(Phase.UNCONFIRMED)
+            hub.ledger.clear()
+            hub.faults.forget_acks = False
+            paired.link.invite(hub.invitation())
+            await paired.drained()
+        exactly_once(hub, [frame])
+
+    @pytest.mark.parametrize("removed", [False, True])
+    async def test_the_same_hub_under_another_key_gets_what_waits(
+        self, paired: Rig, hub: SmallHub, folder: Path, removed: bool
+    ) -> None:
+        hub.faults.forget_acks = True
+        frame = await paired.frame()
+        await hub.until(hub.frames)
+        if removed:
+            await hub.close(Close.REVOKED)
+            await paired.until(Phase.UNPAIRED)
+        await hub.kill()
+        hub.key = Key(folder, "its data folder was lost")
+        await hub.start()
+        hub.ledger.clear()
+        hub.faults.forget_acks = False
+        paired.link.invite(hub.invitation())
+        await paired.drained()
+        exactly_once(hub, [frame])
 
     async def test_pairing_again_with_the_same_hub_keeps_what_waits(self, paired: Rig, hub: SmallHub) -> None:
         hub.faults.forget_acks = True

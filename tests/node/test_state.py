@@ -11,7 +11,7 @@ from node.wire import Invitation
 def paired(folder: Path) -> State:
     state = State(folder / "identity.json")
     state.invite(Invitation("127.0.0.1", 8124, bytes(16), bytes(32), b"n" * 32))
-    state.accepted("n-1", 1, 0)
+    state.accepted("n-1", 1, 0, bytes(32), None)
     return state
 
 

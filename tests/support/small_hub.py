@@ -54,6 +54,7 @@ from node.wire import (
     decode_from_node,
     decode_picture,
     encode,
+    proof_of,
 )
 
 
@@ -251,7 +252,9 @@ class SmallHub:
             self.tokens[message.token] = message.credential
             self.epoch += bool(self.nodes) and message.credential not in self.nodes
             self.nodes.setdefault(message.credential, f"node-{len(self.nodes)}")
-            await self._send(socket, Accepted(self.nodes[message.credential], self.epoch))
+            was = next((credential for credential, name in self.nodes.items() if name == message.was), None)
+            proof = was and proof_of(sha256(was).digest(), message.token, message.credential)
+            await self._send(socket, Accepted(self.nodes[message.credential], self.epoch, proof))
             await self.welcome(socket)
         elif isinstance(message, Hello):
             if self.nodes.get(message.credential) != message.node:

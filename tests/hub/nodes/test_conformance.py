@@ -9,6 +9,7 @@ import ssl
 import struct
 from base64 import b32encode, urlsafe_b64encode
 from datetime import timedelta
+from hashlib import sha256
 
 import aiohttp
 import pytest
@@ -38,6 +39,7 @@ from node.wire import (
     Watched,
     Welcome,
     encode_picture,
+    proof_of,
 )
 from tests.support.node_client import JPEG, Board, Talk, connected
 from tests.support.node_hub import NodeHub
@@ -192,6 +194,19 @@ async def test_the_answer_to_pair_may_be_lost(hub: NodeHub) -> None:
         assert await talk.pair(token) == first
         await talk.waiting()
     assert len([node for node in await hub.registry.everyone() if node.camera == "lost-answer"]) == 1
+
+
+async def test_a_hub_proves_that_it_knew_the_node(hub: NodeHub) -> None:
+    """By what it has of the node's credential, and for this pairing alone."""
+    before = await hub.board("proved")
+    board, token = await hub.invite("proved")
+    async with connected(board) as talk:
+        accepted = await talk.pair(token, was=before.node)
+    assert accepted.proof == proof_of(sha256(before.credential).digest(), token, board.credential)
+    for was in (None, "n-unknown"):
+        board, token = await hub.invite("proved")
+        async with connected(board) as talk:
+            assert (await talk.pair(token, was=was)).proof is None
 
 
 async def test_a_token_is_good_once(hub: NodeHub) -> None:

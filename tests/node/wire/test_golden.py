@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import get_args
 
@@ -40,6 +41,7 @@ from node.wire import (
     decode_picture,
     encode,
     encode_picture,
+    proof_of,
 )
 
 GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text("utf-8"))
@@ -58,6 +60,7 @@ FROM_NODE: list[FromNode] = [
     Configured("v1"),
     Configured("v2", "no such resolution"),
     Credential(SECRET),
+    Pair(TOKEN, SECRET, "fras-node 1", was="n-0123abcd"),
 ]
 FROM_HUB: list[FromHub] = [
     Accepted("n-0123abcd", 4),
@@ -73,6 +76,7 @@ FROM_HUB: list[FromHub] = [
     Rotate(),
     Rotated(),
     Update("1.2", "apt"),
+    Accepted("n-0123abcd", 4, proof_of(sha256(SECRET).digest(), TOKEN, SECRET)),
 ]
 PICTURES = [
     Picture(PictureKind.FRAME, 42, AT, b"\xff\xd8\xff\xd9", live=True),
