@@ -1,22 +1,26 @@
 """`fras-node` with the tests' camera: every picture is kept, and its size says which it is.
 
-`python -m tests.support.numbered_node`. The size of the file named by $TAKEN is how many pictures were taken, in all
-lives of the board.
+`python -m tests.support.numbered_node`. Of all lives of the board together, the size of the file $TAKEN is how many
+pictures were taken, and each of the spool's is in $KEPT, in a line of its own, once the spool has said that it has it.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Final
+from typing import Final, TypeAlias
 
 import node.agent
 import node.cli
+import node.log
 import node.settings
+from node.wire import Moment
 from tests.support import told_node
 
+Frame: TypeAlias = "Callable[[node.log.Log, Moment, bytes, bool], Awaitable[None]]"
 SMALLEST: Final = 3_000
 """Bytes; picture n has n more, so that n is in the ledger, which knows sizes."""
 
@@ -28,8 +32,20 @@ async def numbered(look: told_node.ToldLook, quality: int) -> bytes:
     return b"\xff\xd8\xff" + os.urandom(SMALLEST + number - 3)
 
 
+def kept(frame: Frame) -> Frame:
+    """`frame`, and a line for what it has made durable."""
+
+    async def noted(self: node.log.Log, at: Moment, jpeg: bytes, moved: bool) -> None:
+        await frame(self, at, jpeg, moved)
+        with Path(os.environ["KEPT"]).open("ab") as file:
+            file.write(b"%d\n" % (len(jpeg) - SMALLEST))
+
+    return noted
+
+
 if __name__ == "__main__":
     told_node.ToldLook.jpeg = numbered  # type: ignore[method-assign]
+    node.log.Log.frame = kept(node.log.Log.frame)  # type: ignore[method-assign]
     node.agent.make_gate = told_node.make_gate
     cameras = SimpleNamespace(CONFIG_SCHEMA={}, open_camera=told_node.open_camera)
     node.settings._camera = lambda platform: cameras  # type: ignore[assignment,return-value]
