@@ -133,7 +133,9 @@ class Agent:
         self._blinks = asyncio.get_running_loop().call_later(min(max(seconds, 1.0), 600.0), self._show)
 
     def offered(self, update: Update) -> None:
+        logger.warning("The hub is newer than this node (%s): %s", update.version, update.note)
         self._update = update
+        self._news.set()
 
     def heard(self) -> None:
         self._heard = self._clock.now()
@@ -158,6 +160,8 @@ class Agent:
             if self._orders.since:
                 self._orders.forget()
         self.watching.connected = phase is Phase.CONNECTED
+        if phase not in (Phase.CONNECTED, Phase.UNCONFIRMED):
+            self._update = None  # the hub will say it again
         self.watching.reads_codes = phase in (Phase.UNPAIRED, Phase.REFUSED)
         self.watching.look_again()
         self._news.set()
@@ -209,7 +213,8 @@ class Agent:
             self._news.clear()
             await self._write_status()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), PUBLISH)
+                async with asyncio.timeout(PUBLISH):
+                    await self._news.wait()
 
     async def _say_alive(self) -> None:
         every = systemd.watchdog() / 3
@@ -228,7 +233,7 @@ class Agent:
             "spool": {"entries": health.spool_entries, "bytes": health.spool_bytes, "dropped": dict(health.dropped)},
             "captured": health.captured,
             "kept": health.kept,
-            "update": None if self._update is None else self._update.version,
+            "update": None if self._update is None else {"version": self._update.version, "note": self._update.note},
         }
         try:
             files.replace(self._runtime / STATUS, json.dumps(told).encode())

@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import secrets
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -42,10 +43,9 @@ class BoardClock:
         if wake is None or seconds <= 0:
             await asyncio.sleep(seconds)
             return
-        try:
-            await asyncio.wait_for(wake.wait(), seconds)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await wake.wait()
 
     def _synchronised(self) -> bool:
         """Whether anything (timesyncd, chrony, ntpd) has set the clock: the kernel knows."""

@@ -192,6 +192,12 @@ def test_a_library_has_one_home(libraries: tuple[str, ...], home: str | tuple[st
     ] == []
 
 
+def test_no_cancellation_is_swallowed() -> None:
+    """Before Python 3.12 asyncio.wait_for forgets one that comes when what it waits for has come, too."""
+    using = [name for name, file in FILES.items() if "asyncio.wait_for(" in file.read_text("utf-8")]
+    assert not using, f"asyncio.timeout does not: {using}"
+
+
 def test_no_imports_in_circles() -> None:
     eager: dict[str, set[str]] = {module: set() for module in FILES}
     for found in IMPORTS:
