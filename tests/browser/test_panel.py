@@ -19,6 +19,8 @@ from tests.support.panel import Panel, at, panel_in, served
 pytestmark = pytest.mark.slow
 
 WIDTHS = (390, 1280)
+LONG = "/srv/lindenschule/fras/data/plugins/recognizer/onnx_local/models"
+"""A path wider than a phone."""
 NOTHING_YET = """\
 hub: {name: Lindenschule, time_zone: Europe/Berlin}
 recognizer: {platform: onnx_local}
@@ -77,6 +79,9 @@ async def test_the_page_of_a_hub_that_cannot_run_is_accessible(tab: OpenTab) -> 
     findings = [
         Finding("'bogus' is an invalid option, check: cameras->0->bogus", "remove it", "/srv/school/hub.yaml", 12),
         Finding("the database /srv/school/data/fras.db is at schema 0742, newer than this FRAS knows", "upgrade FRAS"),
+        Finding(
+            f"model pack dlib cannot be built in {LONG}/dlib: No space left on device", "see that its disk has room"
+        ),
     ]
     site = recovery(lambda: Trouble(findings, "It starts once hub.yaml is right."))
     async with serving(site, "127.0.0.1", 0) as address, tab(width=390) as opened:
