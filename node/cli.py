@@ -175,8 +175,8 @@ def _readable(facts: dict[str, Any]) -> str:
         lines.append(f"spool     {spool['entries']} entries, {spool['bytes'] / 1e6:.1f} MB")
         lines += [f"lost      {count}: {reason}" for reason, count in spool["dropped"].items()]
         lines.append(f"pictures  {facts['captured']} looked at, {facts['kept']} kept")
-    if facts["update"]:
-        lines.append(f"update    {facts['update']} is offered")
+    if update := facts["update"]:
+        lines.append(f"update    to {update['version']}, as the hub has it: {update['note']}")
     return "\n".join([*lines, *(f"problem   {problem}" for problem in facts["problems"])])
 
 

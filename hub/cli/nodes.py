@@ -13,11 +13,12 @@ import typer
 from hub.app import Paths, School, open_school
 from hub.cli import console
 from hub.control import question
-from hub.db.nodes import Node
+from hub.db.nodes import Node, NodeState
 from hub.failure import Failure
 from hub.nodes.cameras import confirmable, invited_as
 from hub.nodes.identity import open_identity, switch
 from hub.nodes.registry import Registry
+from hub.nodes.updates import notice
 
 app = typer.Typer(name="nodes", help="Cameras that pair with this hub.", no_args_is_help=True)
 
@@ -210,6 +211,9 @@ async def _list(where: Paths, json_lines: bool) -> int:
         for node in nodes
     ]
     console.columns([headings, *lines])
+    for node in nodes:
+        if node.state is not NodeState.REVOKED and (update := notice(node.software)):
+            console.say(f"{node.id} runs {node.software}, older than this hub ({update.version}): {update.note}")
     return 0
 
 
@@ -229,6 +233,7 @@ def _record(node: Node, rooms: dict[str, str], connected: frozenset[str]) -> dic
         "connected": node.id in connected,
         "last_seen": node.last_seen.isoformat(),
         "software": node.software,
+        "update": update.version if (update := notice(node.software)) else None,
         "board": node.board,
         "health": node.health,
         "refusals": dict(node.refusals),
@@ -253,6 +258,8 @@ async def _show(where: Paths, node: str, json_lines: bool) -> int:
     console.tell(f"  paired     {moment(found.paired_at)}, confirmed {moment(found.confirmed_at)}")
     console.tell(f"  last heard {moment(found.last_seen)}")
     console.tell(f"  runs       {found.software or '–'} on {found.board or '–'}")
+    if update := notice(found.software):
+        console.tell(f"  update     to {update.version}: {update.note}")
     for name, value in (found.health or {}).items():
         if value not in (None, {}, []):
             console.tell(f"  {name:10} {value}")

@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 
 from hub.db.nodes import Node, NodeState
 from hub.settings import Settings
+from node.wire import Update
 
 from .nodes import Nodes
 from .session import Session
+from .updates import notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ class Board:
 class NodeRow:
     """`skew` is how far its clock is ahead; `refusals` count by reason why it, or somebody in its name, was refused.
 
-    `problem` says why it does not do as hub.yaml says. `idle`: its room has no lectures to watch. `snapshot_at` is of a
-    picture that can be looked at now.
+    `problem` says why it does not do as hub.yaml says. `update`: its software is older than this hub's. `idle`: its
+    room has no lectures to watch. `snapshot_at` is of a picture that can be looked at now.
     """
 
     id: str
@@ -53,6 +55,7 @@ class NodeRow:
     skew: timedelta | None
     refusals: Mapping[str, int]
     problem: str
+    update: Update | None
     idle: bool
     snapshot_at: datetime | None
 
@@ -85,6 +88,7 @@ def _row(node: Node, nodes: Nodes | None, settings: Settings) -> NodeRow:
         skew=session.told.skew if session else None,
         refusals=_added(node.refusals, nodes.unnoted(node.id) if nodes else {}),
         problem=(configured.problem or "") if configured else "",
+        update=notice(node.software),
         idle=lectures_only and not any(entry.room == room for entry in settings.timetable),
         snapshot_at=snapshot.at if snapshot else None,
     )

@@ -38,6 +38,7 @@ from .link import LARGEST_PICTURE, End, Gone, Link
 from .log import JPEG, Ledger, Log, microseconds
 from .numbers import Numbers
 from .registry import Refusal, line_of
+from .updates import notice
 
 logger = logging.getLogger("fras.nodes")
 
@@ -212,6 +213,8 @@ class Session:
         if self.node.state is NodeState.WAITING:
             await self._link.send(Waiting())
             await self.take_snapshot()
+        if (update := notice(self.node.software)) is not None:
+            await self._link.send(update)
         while True:
             if self.node.state is NodeState.CONFIRMED:
                 version, config = await self._hub.orders(self.node.camera)

@@ -19,7 +19,7 @@ import pytest
 from node.cli import main
 from node.segments import Kind
 from node.spool import Spool
-from node.wire import Close, Hello
+from node.wire import Close, Hello, Update
 from tests.support.small_hub import SmallHub
 
 ROOT = Path(__file__).parents[2]
@@ -152,6 +152,11 @@ class TestPair:
             await asyncio.sleep(0.1)
             code, out, _ = await place.does("status")
             assert (code, "connected" in out) == (0, True), out
+            await hub.say(Update("9.1", "by hand"))
+            while "by hand" not in (place.data / "status.json").read_text():
+                await asyncio.sleep(0.02)
+            code, out, _ = await place.does("status")
+            assert (code, "update    to 9.1, as the hub has it: by hand" in out) == (0, True), out
             await place.stops(node)
 
     async def test_an_invitation_as_an_argument_is_refused_and_not_repeated(self, place: Place, hub: SmallHub) -> None:

@@ -68,6 +68,7 @@ def _record(row: NodeRow) -> records.Node:
         skew=row.skew / timedelta(seconds=1) if row.skew is not None else None,
         refusals=row.refusals,
         problem=row.problem,
+        update=row.update.version if row.update else None,
     )
 
 

@@ -240,6 +240,7 @@ class Node:
     skew: Annotated[float | None, "Seconds by which its clock is ahead; corrected in the times of its frames."]
     refusals: Annotated[Mapping[str, int], "How often it, or somebody in its name, was refused, by reason."]
     problem: Annotated[str, "Why it does not do as it is configured; empty if it does."]
+    update: Annotated[str | None, "The version to update its software to; null if that is no older than this hub."]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import segno
 import zxingcpp
 from PIL import Image
 
-from node.wire import Health, Invitation, Picture, PictureKind, TakeSnapshot, Welcome
+from node.wire import Health, Invitation, Picture, PictureKind, TakeSnapshot, Update, Welcome
 from tests.support.node_client import JPEG, Board, connected
 from tests.support.node_hub import NodeHub
 
@@ -89,6 +89,24 @@ def read(page: str) -> str:
             x += values[0]
     (found,) = zxingcpp.read_barcodes(Image.fromarray(pixels).resize((size * 6, size * 6), Image.Resampling.NEAREST))
     return str(found.text)
+
+
+async def test_a_node_older_than_its_hub_is_told_and_shown(hub: NodeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.nodes.updates.__version__", "7.1.0")
+    board = await hub.board("old")
+    async with connected(board) as talk:
+        await talk.hello(software="fras-node 7.0")
+        (update,) = (message for message in talk.heard if isinstance(message, Update))
+        assert update.version == "7.1.0"
+        assert "fras-node_7.1.0_all.deb" in update.note
+        assert f"Its software is older than this hub’s (7.1.0). To update it, {update.note}" in (
+            (await hub.site.get("/nodes")).text
+        )
+        assert (await hub.site.get(f"/api/v1/nodes/{board.node}")).json["update"] == "7.1.0"
+    await hub.gone(board)
+    async with connected(board) as talk:
+        await talk.hello(software="fras-node 7.1")
+        assert (await hub.site.get(f"/api/v1/nodes/{board.node}")).json["update"] is None
 
 
 async def test_a_page_of_strangers_can_do_nothing(hub: NodeHub) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hub import __version__
 from hub.db.nodes import Node
 from hub.nodes.identity import PRESENT, open_identity
 from hub.nodes.inviting import invitation
@@ -34,6 +35,7 @@ async def met(school: School, board: Path) -> AsyncIterator[tuple[NodeHub, Rig]]
             return [place]
 
         async with rigged(board, discover=announced) as rig:
+            rig.board.software = "fras-node 0.0.1"
             yield hub, rig
 
 
@@ -78,6 +80,7 @@ async def welcomed_again(school: School, board: Path, node: str) -> None:
         assert (await until(hub, node, lambda now: now.next_credential is not None)).next_credential
         assert hub.nodes.refused == {Refusal.WRONG_CREDENTIAL: 2}
         assert len(await hub.frames("door")) == 1
+        assert [update.version for update in rig.board.updates] == [__version__]
 
 
 def test_a_node_comes_back_to_a_restored_hub_and_a_removed_one_does_not(
@@ -107,6 +110,7 @@ def test_a_node_comes_back_to_a_restored_hub_and_a_removed_one_does_not(
         states = {line["node"]: line["state"] for line in school.fras("nodes", "list", "--json").lines}
         assert states == {node: "confirmed", other: "revoked"}
         asyncio.run(welcomed_again(school, board, node))
+        assert f"{node} runs fras-node 0.0.1, older than this hub ({__version__})" in school.fras("nodes", "list").err
 
         elsewhere = School(tmp_path_factory.mktemp("machine"))
         (elsewhere.folder / "hub.yaml").write_text(YAML, "utf-8")
