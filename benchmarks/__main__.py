@@ -9,7 +9,20 @@ from collections.abc import Sequence
 
 from .measure import Skipped, machine, report, say
 
-BENCHES = ("qr", "vectors", "nodes", "faults", "rtsp", "s3", "pipeline", "enrol", "peers", "accuracy", "agreement")
+BENCHES = (
+    "qr",
+    "vectors",
+    "nodes",
+    "faults",
+    "rtsp",
+    "databases",
+    "s3",
+    "pipeline",
+    "enrol",
+    "peers",
+    "accuracy",
+    "agreement",
+)
 """Modules of this package, each with `run(full)`; shortest first."""
 
 

@@ -11,6 +11,8 @@ _LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th"
 
 def plain(text: str) -> str:
     """Without case and without accents, so that Łucja is found as Lucja, and stands beside her."""
+    if text.isascii():
+        return text.lower()
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).translate(_LETTERS)
     return "".join(char for char in folded if not unicodedata.combining(char))
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -40,6 +42,38 @@ class SetClock(SystemClock):
 def url_of(folder: Path) -> str:
     """The database of the tests in `folder`, of the kind that this run of the tests is about."""
     return postgres.database_of(folder) if KIND == "postgresql" else f"sqlite:///{folder}/fras.db"
+
+
+def asked(school: Path, statement: str) -> list[tuple[Any, ...]]:
+    """What a statement answers that the database of the school in this folder is given past FRAS.
+
+    Nothing where there is no such database or table yet. Moments and ids come as each driver has them.
+    """
+    if KIND == "postgresql":
+        with ThreadPoolExecutor(1) as apart:  # beside the loop of the test, if it has one
+            return apart.submit(asyncio.run, _asked_of_server(url_of(school), statement)).result()
+    file = school / "data" / "fras.db"
+    if not file.exists():
+        return []
+    with closing(sqlite3.connect(file, timeout=10)) as database, database:
+        try:
+            return database.execute(statement).fetchall()
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                return []
+            raise
+
+
+async def _asked_of_server(url: str, statement: str) -> list[tuple[Any, ...]]:
+    import asyncpg  # type: ignore[import-untyped]
+
+    connection = await asyncpg.connect(url)
+    try:
+        return [tuple(row) for row in await connection.fetch(statement)]
+    except asyncpg.UndefinedTableError:
+        return []
+    finally:
+        await connection.close()
 
 
 def older_fras(folder: Path, revision: str) -> None:

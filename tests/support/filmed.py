@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.support import postgres
+from tests.support.facts import KIND
 from tests.support.fras import School
 
 NINE = datetime(2026, 11, 16, 9, 0, tzinfo=ZoneInfo("Europe/Berlin"))
@@ -40,4 +42,6 @@ def filmed(filmed_once: Path, school: School) -> School:
     """
     for part in ("data", "incoming", "portraits"):
         shutil.copytree(filmed_once / part, school.folder / part, dirs_exist_ok=True)
+    if KIND == "postgresql":
+        postgres.copy_database(filmed_once, school.folder)
     return school

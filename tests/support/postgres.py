@@ -21,9 +21,10 @@ USER = "nobody"
 
 
 class Server:
-    """Listens on a free port of the loopback; `-F`: nothing of it must outlive the tests."""
+    """Listens on a free port of the loopback. `durable`: it syncs what it commits, which for tests it need not."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
+        self._syncing = [] if durable else ["-F"]
         self.folder = Path(tempfile.mkdtemp(prefix="fras-postgres-"))
         self.user = USER if os.geteuid() == 0 else None
         self.programs = self._programs()
@@ -54,7 +55,15 @@ class Server:
         assert done.returncode == 0, done.stderr
 
     def start(self) -> None:
-        options = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={self.port}", "-k", str(self.folder), "-F"]
+        options = [
+            "-c",
+            "listen_addresses=127.0.0.1",
+            "-c",
+            f"port={self.port}",
+            "-k",
+            str(self.folder),
+            *self._syncing,
+        ]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [self.programs / "postgres", "-D", self.folder / "data", *options, "-c", "max_connections=200"],
@@ -117,7 +126,17 @@ def empty_database(name: str) -> str:
     return server().dsn(name)
 
 
+def _name(folder: Path) -> str:
+    return "t" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+
+
 @cache
 def database_of(folder: Path) -> str:
     """The URL of the database that goes with `folder`, made when it is first asked for."""
-    return empty_database("t" + hashlib.sha256(str(folder).encode()).hexdigest()[:16])
+    return empty_database(_name(folder))
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Makes the database of the folder `target` what that of `source` is, which nobody may be using."""
+    server().sql(f'DROP DATABASE IF EXISTS "{_name(target)}"')
+    server().sql(f'CREATE DATABASE "{_name(target)}" TEMPLATE "{_name(source)}"')
