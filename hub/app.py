@@ -32,7 +32,7 @@ from hub.nodes.entrances import Entrances
 from hub.nodes.registry import Registry
 from hub.people import Erasure
 from hub.pipeline.judge import Judge
-from hub.plugin import Clock, Embedder, Identifier, ModelState, PluginError, Storage, SystemClock
+from hub.plugin import Clock, Embedder, Identifier, PluginError, Storage, SystemClock
 from hub.policies import enrolment_policy, policy_for
 from hub.recognisers import (
     Recogniser,
@@ -200,19 +200,6 @@ async def open_embedders(school: School) -> AsyncIterator[dict[str, Embedder]]:
     """Those of the recognisers that give embeddings, by id. Raises PluginError when one cannot be opened now."""
     async with open_all_recognisers(school) as recognisers:
         yield embedders_of(recognisers.now)
-
-
-def model_states(paths: Paths) -> list[ModelState]:
-    """The models that the configured recognisers have on this machine, after hashing their files."""
-    catalog = Catalog()
-    settings = read_settings(paths.config, catalog)
-    around = Surroundings(paths.data, paths.base, settings.school.time_zone)
-    states: list[ModelState] = []
-    for part in settings.recognizer.parts:
-        spec = catalog.spec("recognizer", part.platform)
-        if spec.models is not None:
-            states += spec.models(part.options, around.folder_of("recognizer", part.id), paths.base)
-    return list(dict.fromkeys(states))
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from typing import Annotated
@@ -14,6 +15,7 @@ from hub.calibrating import ANEW
 from hub.cli import console
 from hub.connecting import Tried, try_services
 from hub.db.nodes import NodeState
+from hub.model_files import without_model
 from hub.nodes.cameras import clashes
 from hub.runtime.catalog import Catalog
 from hub.runtime.tasks import Abandoned
@@ -52,6 +54,7 @@ async def _check(where: Paths, connect: bool, json_lines: bool) -> int:
         nodes = await known_nodes(where, settings)
         rooms = {node.room for node in nodes if node.room is not None and node.state is NodeState.CONFIRMED}
         problems = (*read_settings(where.config, catalog, watched=rooms).warnings, *clashes(settings, nodes))
+        problems += (*await asyncio.to_thread(without_model, where, settings, catalog),)
         if stale := await stale_thresholds(where, settings):
             problems += (Problem(Place(where.config.name, 0), str(stale), ANEW, Severity.WARNING),)
     except Invalid as invalid:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Annotated
 
 import typer
 from rich import box
 from rich.table import Table
 
-from hub.app import Paths, model_states
+from hub.app import Paths
 from hub.cli import console
+from hub.model_files import install_model, model_states
 from hub.plugin import ModelState
 
 app = typer.Typer(name="models", help="The recogniser's models on this machine.", no_args_is_help=True)
@@ -35,6 +37,23 @@ def verify(
     """Hashes every file of the installed models. Exit 1 when one is damaged."""
     where = console.paths(config, data)
     console.run(_verify(where, json_lines), where)
+
+
+@app.command("install")
+def install(
+    name: Annotated[str, typer.Argument(metavar="MODEL", callback=console.words, help="As fras models list calls it.")],
+    config: console.ConfigOption = console.CONFIG,
+    data: console.DataOption = None,
+) -> None:
+    """Fetches a model's files from their publisher, checked by their hashes; the only thing that needs the network."""
+    where = console.paths(config, data)
+    console.run(_install(where, name), where)
+
+
+async def _install(where: Paths, name: str) -> int:
+    await asyncio.to_thread(install_model, where, name, console.say)
+    console.say(f"{name} is installed")
+    return 0
 
 
 async def _list(where: Paths, json_lines: bool) -> int:

@@ -80,12 +80,14 @@ class RecognizerSpec(PluginSpec):
     """`identifier` says that what is opened is an Identifier: where the service refuses, the hub starts without it.
 
     `models` answers `fras models`: it gets the options, the plugin's data folder and hub.yaml's folder, hashes what
-    is there, and raises nothing for a damaged model.
+    is there, and raises nothing for a damaged model. `install` answers `fras models install`: it gets a model's name
+    besides, before them, and what tells a waiting person how far it is; it blocks, and raises PluginError.
     """
 
     open: Callable[[Config, PluginContext], AbstractAsyncContextManager[Embedder | Identifier]]
     identifier: bool = False
     models: Callable[[Config, Path, Path], Sequence[ModelState]] | None = None
+    install: Callable[[str, Config, Path, Path, Callable[[str], None]], None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

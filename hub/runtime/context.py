@@ -46,11 +46,15 @@ class Surroundings:
     clock: Clock = field(default_factory=SystemClock)
     entrances: Entrances = field(default_factory=Entrances)
 
-    def folder_of(self, kind: str, instance_id: str) -> Path:
-        """The plugin's own folder, made for this user's eyes only; raises NeedsHuman where it cannot be made."""
+    def place_of(self, kind: str, instance_id: str) -> Path:
+        """Where the plugin's own folder is, or would be."""
         if not _SAFE_NAME.fullmatch(instance_id):
             raise ValueError(f"{instance_id!r} cannot name a folder")
-        folder = self.data / "plugins" / kind / instance_id
+        return self.data / "plugins" / kind / instance_id
+
+    def folder_of(self, kind: str, instance_id: str) -> Path:
+        """The plugin's own folder, made for this user's eyes only; raises NeedsHuman where it cannot be made."""
+        folder = self.place_of(kind, instance_id)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.chmod(0o700)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -66,6 +66,13 @@ def models(config: Config, data_folder: Path, base_folder: Path) -> Sequence[Mod
     return [*(states | {configured.name: configured}).values()]
 
 
+def install(pack: str, config: Config, data_folder: Path, base_folder: Path, report: Callable[[str], None]) -> None:
+    """Fetches a pack's weights; raises PluginError."""
+    from . import fetching
+
+    fetching.install(pack, _models_folder(config, data_folder, base_folder), base_folder, report)
+
+
 def _models_folder(config: Config, data_folder: Path, base_folder: Path) -> Path:
     if "models_folder" in config:
         return base_folder / Path(config["models_folder"]).expanduser()
@@ -85,6 +92,7 @@ def fras_plugins() -> Sequence[Spec]:
             config_schema=CONFIG_SCHEMA,
             open=open_recogniser,
             models=models,
+            install=install,
             description="Recognises faces on this machine with a model pack; the pack 'dlib' needs no download.",
         )
     ]

@@ -49,7 +49,10 @@ def verify_pack(pack: str, models_folder: Path, base_folder: Path = Path()) -> M
 def find_pack(pack: str, models_folder: Path, base_folder: Path = Path()) -> Path:
     """The folder of the pack with this name, or at this path (relative to `base_folder`); raises NeedsHuman."""
     if "/" in pack or pack.startswith((".", "~")):
-        return base_folder / Path(pack).expanduser()
+        folder = base_folder / Path(pack).expanduser()
+        if not (folder / MANIFEST).is_file():
+            raise NeedsHuman(f"{folder} is no model pack: it has no {MANIFEST}", hint="correct recognizer->pack")
+        return folder
     for folder in (models_folder / pack, SHIPPED / pack):
         if (folder / MANIFEST).is_file():
             return folder

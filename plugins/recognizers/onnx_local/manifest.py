@@ -6,7 +6,8 @@ import hashlib
 import json
 import math
 import re
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -83,6 +84,8 @@ class Manifest:
     embedder: EmbedderPart
     thresholds: Thresholds
     converter: str = ""
+    downloads: Mapping[str, str] = field(default_factory=dict)
+    """Where files of the pack are published, by name."""
 
     @property
     def weights(self) -> dict[str, str]:
@@ -147,6 +150,12 @@ def _file(value: object) -> str:
     return value
 
 
+def _address(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"https?://[^\s@]+", value):
+        raise vol.Invalid("expected an address that begins with https://, without a password")
+    return value
+
+
 def _sha256(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[0-9a-f]{64}", value):
         raise vol.Invalid("expected 64 hexadecimal digits in lower case")
@@ -177,6 +186,7 @@ _SCHEMA: Final = vol.Schema(
         vol.Required("licence"): _text,
         vol.Required("source"): _text,
         vol.Optional("converter"): vol.In(CONVERTERS),
+        vol.Optional("downloads"): {_file: _address},
         vol.Required("detector"): {
             vol.Required("kind"): vol.In(DETECTORS),
             vol.Required("file"): _file,
@@ -279,4 +289,5 @@ def load(folder: Path) -> Manifest:
         embedder=EmbedderPart(**valid["embedder"]),
         thresholds=Thresholds(**valid["thresholds"]),
         converter=valid.get("converter", ""),
+        downloads=valid.get("downloads", {}),
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.support.fras import School
 
 
@@ -37,6 +39,20 @@ def test_every_error_is_said_with_its_line_and_nothing_else_happens(school: Scho
     lines = school.fras("check", "--json").lines
     assert [(line["line"], line["severity"]) for line in lines] == [(camera, "error"), (lecture, "error")]
     assert all(set(line) == {"file", "line", "severity", "message", "hint"} for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("pack", "said"),
+    [("dlibb", "there is no model pack 'dlibb'; set recogn"), ("./packs/mine", "it has no pack.yaml; ")],
+)
+def test_a_model_that_is_nowhere_is_an_error(school: School, pack: str, said: str) -> None:
+    line = configure(school, "platform: colours", f"platform: onnx_local, pack: {pack}")
+    answer = school.fras("check")
+    assert (answer.code, answer.err) == (1, "")
+    (problem,) = answer.out.splitlines()
+    assert f"hub.yaml, line {line}: Invalid config for 'onnx_local': " in problem
+    assert said in problem
+    assert not (school.folder / "data").exists()
 
 
 def test_a_warning_is_no_error(school: School) -> None:
@@ -85,3 +101,5 @@ def test_a_recogniser_without_models_has_none(school: School) -> None:
     answer = school.fras("models", "verify")
     assert answer.code == 0
     assert "no model is built yet" in answer.err
+    answer = school.fras("models", "install", "opencv_zoo")
+    assert (answer.code, "no recogniser of hub.yaml fetches models" in answer.err) == (1, True)
