@@ -47,9 +47,8 @@ def run(full: bool = False) -> None:
 
 
 def _readers() -> Mapping[str, Reader]:
-    import zxingcpp
-
-    readers: dict[str, Reader] = {"zxing": lambda luma: list(ZxingReader(zxingcpp).read(luma))}
+    reader = ZxingReader()
+    readers: dict[str, Reader] = {"zxing": lambda luma: list(reader.read(luma))}
     try:
         from pyzbar import pyzbar
     except ImportError:

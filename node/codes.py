@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from node.parts import CodeReader
@@ -13,17 +14,18 @@ if TYPE_CHECKING:
 
 
 class ZxingReader:
-    """Tells of invitations alone; what other codes hold goes nowhere."""
+    """Tells of invitations alone; what other codes hold goes nowhere.
 
-    def __init__(self, zxingcpp: Any) -> None:
-        self._read = zxingcpp.read_barcodes
-        self._qr = zxingcpp.BarcodeFormat.QRCode
+    The library comes with the first picture: a node that is paired does without its two megabytes.
+    """
 
     def read(self, luma: Luma) -> Sequence[str]:
         import numpy as np
+        import zxingcpp
 
+        library: Any = zxingcpp  # newer ones have types, which Debian's does not fit
         try:
-            found = self._read(np.ascontiguousarray(luma), formats=self._qr)
+            found = library.read_barcodes(np.ascontiguousarray(luma), formats=library.BarcodeFormat.QRCode)
         except (ValueError, RuntimeError, TypeError):  # of a picture without pixels
             return []
         return [code.text for code in found if is_invitation(code.text)]
@@ -39,8 +41,4 @@ def is_invitation(text: str) -> bool:
 
 def make_reader() -> CodeReader | None:
     """None where the board has nothing to read codes with."""
-    try:
-        import zxingcpp
-    except ImportError:
-        return None
-    return ZxingReader(zxingcpp)
+    return ZxingReader() if find_spec("zxingcpp") else None
