@@ -110,7 +110,7 @@ class Agent:
 
     async def health(self) -> Health:
         report = await self._log.report()
-        problems = [self.watching.problem, report.problem, self.link.problem]
+        problems = [self.watching.problem, self.watching.blind, report.problem, self.link.problem]
         return Health(
             uptime=board.uptime(),
             temperature=board.temperature(),

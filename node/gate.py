@@ -62,7 +62,7 @@ class MotionGate:
         lens = _lens(blocks, fine, coarse)
         moved = self._compare(blocks, at)
         if self._orders.night == "pause" and is_dark(blocks):
-            return Verdict(keep=False, sees=False, lens=lens)
+            return Verdict(keep=False, sees=False, lens=0.0, dark=True)
         if moved:
             self._moved = at.mono
         held = self._moved is not None and at.mono - self._moved <= self._orders.motion.hold * 1e6

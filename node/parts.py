@@ -23,13 +23,14 @@ class Verdict:
     """Of one look. `keep`: its picture is to be sent; `moved`: because something moved, so it is given up last.
 
     `sees`: somebody in the room would have been seen, so the camera may say that it watched; `lens` is how clear its
-    sight is, between 0 (covered) and 1, where that is known.
+    sight is, between 0 (covered) and 1, where that is known. `dark`: it sees nobody for want of light.
     """
 
     keep: bool
     moved: bool = False
     sees: bool = True
     lens: float | None = None
+    dark: bool = False
 
 
 class Gate(Protocol):

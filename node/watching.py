@@ -22,10 +22,15 @@ SLOWEST: Final = 30.0
 RETRY: Final = 60.0
 UNSEEN_MARK: Final = 60.0
 """Seconds between two `watched` while the hub is away."""
+DARK: Final = (
+    "It is too dark to recognise anybody: no pictures are kept, and the time does not count as watched (night: pause)."
+)
+COVERED: Final = "The camera sees an even grey and nothing else: is its lens covered?"
 
 
 class Watching:
-    """`orders` None: the node may not keep anything. `problem`: a sentence on what keeps the camera from working."""
+    """`orders` None: the node may not keep anything. `problem`: a sentence on what keeps the camera from working;
+    `blind`: one on why it sees nobody though it works."""
 
     def __init__(
         self,
@@ -40,7 +45,7 @@ class Watching:
         self.orders: Orders | None = None
         self.connected = False
         self.reads_codes = False
-        self.problem = ""
+        self.problem = self.blind = ""
         self.captured = self.kept = 0
         self._log = log
         self._clock = clock
@@ -76,6 +81,7 @@ class Watching:
         pause = 1.0
         while True:
             if not self._needed():
+                self.blind = ""
                 await self._rest(1.0)
                 continue
             orders = self.orders
@@ -125,12 +131,13 @@ class Watching:
                     self._found(text)
             if self.orders is not None and self._at_work():
                 verdict = gate.judge(look.luma, look.at)
+                self.blind = DARK if verdict.dark else COVERED if verdict.lens == 0 else ""
                 jpeg = await look.jpeg(self.orders.quality) if verdict.keep else None
             at = look.at
         if jpeg is not None:
             await self._log.frame(at, jpeg, verdict.moved)
             self.kept += 1
-        if verdict.sees and self._due(at):
+        if (verdict.sees or verdict.dark) and self._due(at):  # in the dark with a lens of 0: it covers nothing
             self._marked = at
             await self._log.watched(at, verdict.lens)
 

@@ -20,6 +20,7 @@ import numpy as np
 import voluptuous as vol
 
 from node.camera import CameraError, Luma
+from node.cameras.exposure import AutoExposure
 from node.clock import Clock
 from node.encoding import Encoder, open_encoder
 from node.mask import mask_map
@@ -37,12 +38,13 @@ logger = logging.getLogger("fras.node")
 CONFIG_SCHEMA: Final = {
     vol.Optional("camera", default=0): vol.All(int, vol.Range(0, 9)),
     vol.Optional("rotate", default=0): vol.In((0, 180)),
-    vol.Optional("exposure", default="short"): vol.In(("short", "normal", "long")),
+    vol.Optional("exposure", default="auto"): vol.In(("auto", "short", "normal", "long")),
     vol.Optional("gain"): vol.All(vol.Any(int, float), vol.Range(1, 64)),
     vol.Optional("hardware", default=True): bool,
 }
-"""`camera`: its number; `exposure`: short keeps people who walk sharp, at the price of noise; `gain`: held at this,
-else automatic; `hardware`: whether the board's JPEG encoder may be used."""
+"""`camera`: its number; `exposure`: short keeps people who walk sharp, at the price of noise; auto is short, and long
+while it is too dark for that; `gain`: held at this, else automatic; `hardware`: whether the board's JPEG encoder may be
+used."""
 
 LORES: Final = (640, 480)
 """Large enough to read an invitation held half a metre away (benchmarks/qr.py)."""
@@ -71,8 +73,13 @@ class PiLook:
 class PiCamera:
     """All calls of the driver are made one after the other, by whichever thread has the lock."""
 
-    def __init__(self, driver: Any, mapped: Any, encoder: Encoder, orders: Orders, clock: Clock) -> None:
+    def __init__(
+        self, driver: Any, mapped: Any, encoder: Encoder, orders: Orders, clock: Clock, modes: tuple[Any, Any] | None
+    ) -> None:
+        """`modes`: of automatic exposure, short and long, to be chosen between by what is seen."""
         self._driver = driver
+        self._modes = modes
+        self._exposure = AutoExposure()
         self._mapped = mapped
         self._encoder = encoder
         self._clock = clock
@@ -127,15 +134,26 @@ class PiCamera:
     def _take(self) -> Taken:
         request = self._driver.capture_request()
         try:
-            at = self._moment(request.get_metadata().get("SensorTimestamp"))
+            metadata = request.get_metadata()
+            at = self._moment(metadata.get("SensorTimestamp"))
             self._paint(request, "lores")
             width, height = self._sizes["lores"]
             # Rows are `stride` bytes apart, which may be more than the width; U and V come below the luma.
             luma = request.make_array("lores")[:height, :width]
+            self._expose(luma, metadata)
         except BaseException:
             request.release()
             raise
         return request, at, luma
+
+    def _expose(self, luma: Luma, metadata: Mapping[str, Any]) -> None:
+        if self._modes is None or not {"ExposureTime", "AnalogueGain", "Lux"} <= metadata.keys():
+            return
+        mask = self._masks["lores"]
+        seen = luma.size - (0 if mask is None else int(np.count_nonzero(mask)))  # what is masked is 0
+        gathered = float(metadata["ExposureTime"]) * float(metadata["AnalogueGain"])
+        if self._exposure.look(float(luma.sum()) / max(1, seen), float(metadata["Lux"]), gathered):
+            self._driver.set_controls({"AeExposureMode": self._modes[self._exposure.long]})
 
     def _paint(self, request: Any, name: str) -> None:
         """Black where it is masked: luma 0, both colours in the middle, in place."""
@@ -164,8 +182,8 @@ class PiCamera:
 
 @asynccontextmanager
 async def open_camera(options: Mapping[str, Any], orders: Orders, clock: Clock) -> AsyncIterator[PiCamera]:
-    driver, mapped, encoder = await asyncio.to_thread(_open, options, orders)
-    camera = PiCamera(driver, mapped, encoder, orders, clock)
+    driver, mapped, encoder, modes = await asyncio.to_thread(_open, options, orders)
+    camera = PiCamera(driver, mapped, encoder, orders, clock, modes if options["exposure"] == "auto" else None)
     try:
         yield camera
     finally:
@@ -175,7 +193,7 @@ async def open_camera(options: Mapping[str, Any], orders: Orders, clock: Clock) 
             logger.warning("The camera's driver does not end. If that lasts: sudo systemctl restart fras-node.")
 
 
-def _open(options: Mapping[str, Any], orders: Orders) -> tuple[Any, Any, Encoder]:
+def _open(options: Mapping[str, Any], orders: Orders) -> tuple[Any, Any, Encoder, tuple[Any, Any]]:
     """Raises CameraError, leaving nothing open."""
     try:
         from libcamera import Transform, controls
@@ -187,10 +205,11 @@ def _open(options: Mapping[str, Any], orders: Orders) -> tuple[Any, Any, Encoder
     except (RuntimeError, IndexError):
         raise CameraError(NO_CAMERA.format(number=options["camera"])) from None
     try:
+        chosen, modes = options["exposure"], controls.AeExposureModeEnum
         between = int(min(SLOWEST, max(QUICKEST, orders.interval * 1e6 / 2)))
         wanted: dict[str, Any] = {
             "FrameDurationLimits": (between, between),
-            "AeExposureMode": getattr(controls.AeExposureModeEnum, options["exposure"].capitalize()),
+            "AeExposureMode": modes.Short if chosen == "auto" else getattr(modes, chosen.capitalize()),
         }
         if "gain" in options:
             wanted["AnalogueGain"] = float(options["gain"])
@@ -216,7 +235,7 @@ def _open(options: Mapping[str, Any], orders: Orders) -> tuple[Any, Any, Encoder
         if isinstance(error, RuntimeError | ValueError | OSError):
             raise CameraError(f"The camera does not start: {str(error)[:200]}.") from None
         raise
-    return driver, MappedArray, encoder
+    return driver, MappedArray, encoder, (modes.Short, modes.Long)
 
 
 async def _closed(camera: PiCamera, driver: Any, encoder: Encoder) -> None:

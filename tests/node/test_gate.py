@@ -166,11 +166,13 @@ class TestNight:
         day = Day()
         verdicts = [day.sees(room(light=0.06, look=second)) for second in range(70)]
         assert not any(verdict.keep or verdict.sees for verdict in verdicts)
+        assert all(verdict.dark and verdict.lens == 0 for verdict in verdicts)
 
     def test_keep_keeps(self) -> None:
         verdict = Day(night="keep").sees(room(light=0.06))
         assert verdict.keep
         assert verdict.sees
+        assert not verdict.dark
 
     def test_who_turns_the_light_on_is_kept(self) -> None:
         day = Day()

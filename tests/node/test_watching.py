@@ -189,6 +189,21 @@ async def test_what_the_gate_does_not_see_is_not_watched(scene: Scene) -> None:
     assert {entry.lens for entry in await scene.told()} == {0.5}
 
 
+async def test_in_the_dark_it_says_that_it_sees_nothing_and_why(scene: Scene) -> None:
+    """`watched` with a lens of 0 covers nothing, and tells the hub that the node is at work."""
+    scene.gate.verdict = lambda second: Verdict(keep=False, sees=False, lens=0.0, dark=True)
+    scene.watching.orders = Orders()
+    await scene.during(300)
+    assert {(entry.kind.name, entry.lens) for entry in await scene.told()} == {("WATCHED", 0.0)}
+    assert "too dark" in scene.watching.blind
+    scene.gate.verdict = lambda second: Verdict(keep=False, lens=0.0)
+    await scene.during(10)
+    assert "lens covered" in scene.watching.blind
+    scene.gate.verdict = lambda second: Verdict(keep=False, lens=0.5)
+    await scene.during(10)
+    assert scene.watching.blind == ""
+
+
 async def test_codes_are_read_only_where_they_are_wanted(scene: Scene) -> None:
     scene.watching.reads_codes = True
     await scene.during(5)

@@ -19,10 +19,14 @@ import numpy as np
 FORMATS = {"YUV420": 1.5, "RGB888": 3, "BGR888": 3, "XRGB8888": 4, "XBGR8888": 4}
 SOI, EOI = b"\xff\xd8\xff", b"\xff\xd9"
 PADDING, RECYCLED = 77, 238
+MOST_GAIN = 8.0
+RIGHT = 12 * 30_000 * MOST_GAIN
+"""Lux × µs × gain at which a picture is as bright as it should be."""
 
 
 class Board:
-    """The hardware: what its cameras see, and what went wrong. `colour` is (luma, u, v) of the whole scene."""
+    """The hardware: what its cameras see, and what went wrong. `colour` is (luma, u, v) of the whole scene; `exposures`
+    the longest in µs by mode of automatic exposure, `lux` the light: 12 at 30 ms and gain 8 are exposed rightly."""
 
     def __init__(self, cameras: int = 1, hardware: bool = True, autofocus: bool = False, clock: int = 0) -> None:
         self.cameras, self.hardware, self.autofocus = cameras, hardware, autofocus
@@ -31,6 +35,7 @@ class Board:
         self.open: set[int] = set()
         self.driver: Picamera2 | None = None
         self.encoders: list[MJPEGEncoder] = []
+        self.lux, self.exposures = 400.0, {0: 60_000, 1: 30_000, 2: 120_000}
         self.truncates = self.hangs = False
         self.after = 0.0
 
@@ -94,6 +99,19 @@ class Picamera2:
     def camera_configuration(self) -> dict[str, Any]:
         assert self.config is not None
         return self.config
+
+    def set_controls(self, controls: dict[str, Any]) -> None:
+        """While it runs, too; takes hold a few pictures later."""
+        if "AfMode" in controls and not board.autofocus:
+            raise RuntimeError("Control AfMode is not advertised by libcamera")
+        self.camera_configuration()["controls"].update(controls)
+
+    def automatic(self) -> dict[str, Any]:
+        """What automatic exposure gathers: as much as is right, as far as the mode goes."""
+        controls = self.camera_configuration()["controls"]
+        right, gain = RIGHT / max(board.lux, 0.01), float(controls.get("AnalogueGain", MOST_GAIN))
+        longest = board.exposures[controls["AeExposureMode"]]
+        return {"ExposureTime": int(min(longest, right)), "AnalogueGain": max(1.0, min(gain, right / longest))}
 
     def start(self) -> None:
         if self.config is None:
@@ -160,7 +178,7 @@ class CompletedRequest:
 
     def get_metadata(self) -> dict[str, Any]:
         assert self.config is not None, "of a request that was released"
-        return {"SensorTimestamp": self.sensor, "ExposureTime": 9_000}
+        return {"SensorTimestamp": self.sensor, "Lux": board.lux, **self.driver.automatic()}
 
 
 class MappedArray:

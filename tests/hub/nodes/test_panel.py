@@ -109,6 +109,18 @@ async def test_a_node_older_than_its_hub_is_told_and_shown(hub: NodeHub, monkeyp
         assert (await hub.site.get(f"/api/v1/nodes/{board.node}")).json["update"] is None
 
 
+async def test_what_keeps_a_node_from_seeing_stands_beside_its_camera(hub: NodeHub) -> None:
+    board = await hub.board("darkened")
+    assert "darkened" in (await hub.site.get("/cameras")).text
+    async with connected(board) as talk:
+        await talk.hello()
+        await talk.send(Health(uptime=1, problems=("It is too dark",)))
+        await talk.send(board.watched(lens=0.0))
+        await talk.acknowledged(1)
+        for page in ("/cameras", "/nodes"):
+            assert "It is too dark" in (await hub.site.get(page)).text
+
+
 async def test_a_page_of_strangers_can_do_nothing(hub: NodeHub) -> None:
     async with hub.talking("safe") as talk:
         for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):

@@ -14,6 +14,7 @@ import voluptuous as vol
 
 from node.camera import CameraError
 from node.cameras import picamera2
+from node.cameras.exposure import LOOKS
 from node.cameras.picamera2 import PiCamera
 from node.clock import BoardClock
 from node.encoding import LARGEST, size_of
@@ -188,6 +189,50 @@ class TestControls:
         assert config["controls"]["AeExposureMode"] == 2
         assert config["controls"]["AnalogueGain"] == 8.0
         assert config["transform"] == (True, True)
+
+
+class TestNight:
+    DARK, BRIGHT = (30, 128, 128), (110, 128, 128)
+
+    async def mode(self, camera: PiCamera, board: Board) -> int:
+        """Of automatic exposure, after some looks: 1 short, 2 long."""
+        for _ in range(LOOKS + 1):
+            async with camera.look():
+                pass
+        assert board.driver is not None
+        found: int = board.driver.camera_configuration()["controls"]["AeExposureMode"]
+        return found
+
+    async def test_exposures_are_long_while_short_ones_are_too_dark(self) -> None:
+        with installed() as board:
+            async with opened() as camera:
+                assert await self.mode(camera, board) == 1
+                board.lux, board.colour = 3, self.DARK
+                assert await self.mode(camera, board) == 2
+                board.colour = self.BRIGHT
+                assert await self.mode(camera, board) == 2, "bright because it is long"
+                board.lux = 8
+                assert await self.mode(camera, board) == 2
+                board.lux = 30
+                assert await self.mode(camera, board) == 1
+
+    async def test_a_dark_picture_by_daylight_is_not_night(self) -> None:
+        with installed() as board:
+            board.colour = self.DARK
+            async with opened() as camera:
+                assert await self.mode(camera, board) == 1
+
+    async def test_what_is_masked_is_not_dark(self) -> None:
+        with installed() as board:
+            board.lux, board.colour = 3, (80, 128, 128)
+            async with opened(Orders(resolution=ODD, mask=WINDOW)) as camera:
+                assert await self.mode(camera, board) == 1
+
+    async def test_what_was_chosen_stays(self) -> None:
+        with installed() as board:
+            board.lux, board.colour = 3, self.DARK
+            async with opened(exposure="short") as camera:
+                assert await self.mode(camera, board) == 1
 
 
 class TestFaults:
