@@ -12,6 +12,7 @@ from .measure import Skipped, machine, report, say
 BENCHES = (
     "qr",
     "vectors",
+    "node_process",
     "nodes",
     "faults",
     "rtsp",
