@@ -1,8 +1,8 @@
 """The nodes of the bench `nodes`, in a process of their own: `python -m benchmarks.node_clients`.
 
-The first line of standard input is a JSON object: `port`, `pin` (hexadecimal), `bytes` of a picture, and `boards`, each
-`{node, credential, epoch}`; without `node` the other end is the bare sink. Says `ready` once all are connected. Then
-each line `SECONDS RATE` is a window: every node offers RATE frames a second, or with 0 as many as its credits allow;
+The first line of standard input is a JSON object: `port`, `pin` (hexadecimal), the file of a `picture`, and `boards`,
+each `{node, credential, epoch}`; without `node` the other end is the bare sink. Says `ready` once all are connected.
+Then each line `SECONDS RATE` is a window: every node offers RATE frames a second, with 0 as many as its credits allow;
 the answer is a JSON object: how many `frames` were acknowledged within the window, and the milliseconds of each wait.
 """
 
@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import sys
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -84,7 +84,8 @@ async def _main() -> None:
     loop = asyncio.get_running_loop()
     task: dict[str, Any] = json.loads(await loop.run_in_executor(None, sys.stdin.readline))
     async with AsyncExitStack() as stack:
-        nodes = [await _connect(stack, task, index) for index in range(len(task["boards"]))]
+        jpeg = Path(task["picture"]).read_bytes()  # noqa: ASYNC240 (nothing waits yet)
+        nodes = [await _connect(stack, task, jpeg, index) for index in range(len(task["boards"]))]
         listening = [asyncio.create_task(node.listen()) for node in nodes]
         print("ready", flush=True)
         while words := (await loop.run_in_executor(None, sys.stdin.readline)).split():
@@ -96,7 +97,7 @@ async def _main() -> None:
             await stack.aclose()
 
 
-async def _connect(stack: AsyncExitStack, task: dict[str, Any], index: int) -> Offering:
+async def _connect(stack: AsyncExitStack, task: dict[str, Any], jpeg: bytes, index: int) -> Offering:
     said = task["boards"][index]
     board = Board((bytes.fromhex(task["pin"]),), task["port"])
     bare = "node" not in said
@@ -105,7 +106,7 @@ async def _connect(stack: AsyncExitStack, task: dict[str, Any], index: int) -> O
         board.credential = bytes.fromhex(said["credential"])
     talk = await stack.enter_async_context(connected(board))
     credits_ = max(FEWEST, min(MOST, ALL // (index + 1))) if bare else (await talk.hello()).credits
-    return Offering(talk, b"\xff\xd8\xff" + os.urandom(task["bytes"] - 3), credits_, bare)
+    return Offering(talk, jpeg, credits_, bare)
 
 
 async def _window(nodes: list[Offering], seconds: float, rate: float) -> dict[str, Any]:
