@@ -111,9 +111,9 @@ async def test_a_node_older_than_its_hub_is_told_and_shown(hub: NodeHub, monkeyp
 
 async def test_what_keeps_a_node_from_seeing_stands_beside_its_camera(hub: NodeHub) -> None:
     board = await hub.board("darkened")
-    assert "darkened" in (await hub.site.get("/cameras")).text
     async with connected(board) as talk:
         await talk.hello()
+        assert f"{board.node}</a>, connected</dd>" in (await hub.site.get("/cameras")).text
         await talk.send(Health(uptime=1, problems=("It is too dark",)))
         await talk.send(board.watched(lens=0.0))
         await talk.acknowledged(1)
