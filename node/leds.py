@@ -18,8 +18,9 @@ from node.parts import Leds, Sign
 logger = logging.getLogger("fras.node")
 
 FOLDER: Final = Path("/sys/class/leds")
-NAMES: Final = ("ACT", "led0")
-"""The green light; older kernels call it led0."""
+NAMES: Final = ("ACT", "led0", "PWR", "led1")
+"""The green light; where it cannot be had, the red one. Older kernels number them. The device tree knows which are
+wired the other way round (the Zeros' are): 0 is dark on every board."""
 RHYTHMS: Final[Mapping[Sign, Sequence[float]]] = {
     Sign.NO_NETWORK: (0.1, 0.1),
     Sign.NO_HUB: (0.1, 0.2, 0.1, 1.2),
@@ -44,6 +45,7 @@ class SysLed:
         self._brightness, self._trigger = led / "brightness", led / "trigger"
         self._full = (led / "max_brightness").read_text("ascii").strip()
         self._found = _chosen(self._trigger.read_text("ascii"))
+        self._level = self._brightness.read_text("ascii").strip()
         self._trigger.write_text(self._found, "ascii")
         self._sign = Sign.OFF
         self._stop = threading.Event()
@@ -58,6 +60,8 @@ class SysLed:
             if sign is Sign.OFF:
                 self._brightness.write_text("0", "ascii")
             self._trigger.write_text(self._found if sign is Sign.OFF else "none", "ascii")
+            if sign is Sign.OFF and self._found == "none":
+                self._brightness.write_text(self._level, "ascii")
         if sign is not Sign.OFF:
             threading.Thread(target=self._blink, args=(RHYTHMS[sign], self._stop), name="led", daemon=True).start()
 

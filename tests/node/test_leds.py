@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -61,6 +62,31 @@ def test_signs_that_follow_fast_leave_one_rhythm(led: Path) -> None:
     leds.show(Sign.OFF)
     assert (led / "brightness").read_text() == "0"
     assert (led / "trigger").read_text() == "mmc0"
+
+
+@pytest.mark.parametrize(("there", "used"), [(["ACT", "PWR"], "ACT"), (["PWR"], "PWR"), (["led0", "led1"], "led0")])
+def test_the_green_light_else_the_red_one(there: list[str], used: str, led: Path, tmp_path: Path) -> None:
+    for name in there:
+        if name != led.name:
+            shutil.copytree(led, tmp_path / name)
+    if "ACT" not in there:
+        shutil.rmtree(led)
+    leds = make_leds(tmp_path)
+    leds.show(Sign.HERE)
+    assert [name for name in there if (tmp_path / name / "trigger").read_text() == "none"] == [used]
+    leds.show(Sign.OFF)
+
+
+def test_a_light_that_was_simply_on_is_on_again(led: Path) -> None:
+    """As the red one is, which shows that there is power."""
+    (led / "trigger").write_text("[none] timer mmc0 heartbeat\n")
+    (led / "brightness").write_text("255\n")
+    leds = make_leds(led.parent)
+    leds.show(Sign.NO_NETWORK)
+    levels(led, 2)
+    leds.show(Sign.OFF)
+    assert (led / "trigger").read_text() == "none"
+    assert (led / "brightness").read_text() == "255"
 
 
 def test_a_board_without_lights(tmp_path: Path) -> None:
