@@ -85,9 +85,7 @@ class Registers:
                 Person(person.id, person.class_name or "", person.id in held) for person in await people.all(connection)
             ]
             seen = await observations.between(connection, reach.start, reach.end)
-            signals = {
-                camera: await ledger.signals(connection, camera, reach.start, reach.end) for camera in self._rooms
-            }
+            signals = await ledger.signals(connection, tuple(self._rooms), reach.start, reach.end)
             watermarks = await ledger.watermarks(connection) | dict.fromkeys(await nodes.ended(connection), now)
         return await asyncio.to_thread(
             register,

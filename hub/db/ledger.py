@@ -245,22 +245,28 @@ async def watermarks(connection: AsyncConnection) -> dict[str, datetime]:
     }
 
 
-SEEING: Final = func.coalesce(heartbeats.c.lens, 1.0) > 0
+_SEEING: Final = func.coalesce(heartbeats.c.lens, 1.0) > 0
 """Heartbeats of a camera that was not covered; one that knows nothing of its lens is believed."""
 
 
-async def signals(connection: AsyncConnection, camera: str, start: datetime, end: datetime) -> list[datetime]:
-    """When in [start, end] the camera is known to have watched: frames not rejected, heartbeats of a lens that sees."""
-    seen = select(frames.c.captured_at.label("at")).where(
-        frames.c.camera == camera,
-        frames.c.captured_at.between(start, end),
-        frames.c.outcome != Outcome.REJECTED,
+async def signals(
+    connection: AsyncConnection, of: Sequence[str], start: datetime, end: datetime
+) -> dict[str, list[datetime]]:
+    """When in [start, end] each of these cameras is known to have watched, in order.
+
+    Frames that were not rejected say so, and heartbeats of a lens that sees.
+    """
+    seen = select(frames.c.camera, frames.c.captured_at.label("at")).where(
+        frames.c.camera.in_(of), frames.c.captured_at.between(start, end), frames.c.outcome != Outcome.REJECTED
     )
-    beats = select(heartbeats.c.until).where(
-        heartbeats.c.camera == camera, heartbeats.c.until.between(start, end), SEEING
+    beats = select(heartbeats.c.camera, heartbeats.c.until).where(
+        heartbeats.c.camera.in_(of), heartbeats.c.until.between(start, end), _SEEING
     )
     both = union(seen, beats).subquery()
-    return list((await connection.execute(select(both.c.at).order_by(both.c.at))).scalars())
+    found: dict[str, list[datetime]] = {camera: [] for camera in of}
+    for camera, at in await connection.execute(select(both.c.camera, both.c.at).order_by(both.c.camera, both.c.at)):
+        found[camera].append(at)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

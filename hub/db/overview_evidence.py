@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, func, literal, select, union, union_all
+from sqlalchemy import Select, func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .ledger import SEEING, Outcome
-from .tables import cameras, crops, frames, heartbeats, observations, people
+from .ledger import Outcome
+from .tables import crops, frames, observations, people
 
 NEWEST = 500
 """Crops looked at for the most recent ones: their keys are in order of the day of capture, then of storing."""
@@ -116,29 +116,6 @@ async def seen_by(connection: AsyncConnection, person: str) -> dict[str, int]:
         .group_by(observations.c.camera)
         .order_by(count.desc(), observations.c.camera)
     )
-    return {row[0]: row[1] for row in await connection.execute(query)}
-
-
-async def signals(
-    connection: AsyncConnection, places: Sequence[str], start: datetime, end: datetime
-) -> Mapping[str, list[datetime]]:
-    """When in [start, end] each of the cameras is known to have watched, as `ledger.signals` for all at once."""
-    seen = select(frames.c.camera, frames.c.captured_at.label("at")).where(
-        frames.c.camera.in_(places), frames.c.captured_at.between(start, end), frames.c.outcome != Outcome.REJECTED
-    )
-    beats = select(heartbeats.c.camera, heartbeats.c.until).where(
-        heartbeats.c.camera.in_(places), heartbeats.c.until.between(start, end), SEEING
-    )
-    both = union(seen, beats).subquery()
-    found: dict[str, list[datetime]] = {place: [] for place in places}
-    for camera, at in await connection.execute(select(both.c.camera, both.c.at).order_by(both.c.at)):
-        found[camera].append(at)
-    return found
-
-
-async def known_cameras(connection: AsyncConnection) -> dict[str, datetime]:
-    """Every camera that ever delivered, with its watermark as the camera gave it, UTC."""
-    query = select(cameras.c.id, cameras.c.watermark)
     return {row[0]: row[1] for row in await connection.execute(query)}
 
 

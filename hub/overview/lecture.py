@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hub.attendance.records import Status
-from hub.db import facts, overview, overview_evidence
+from hub.db import facts, ledger, overview, overview_evidence
 from hub.db.overview import Connection, Named
 from hub.db.overview_evidence import Observed
 
@@ -119,7 +119,7 @@ async def _signals(
     """Nothing of a day whose facts are gone: that none are left does not mean that nobody watched."""
     if await facts.is_frozen(connection, lecture.date):
         return {}
-    return await overview_evidence.signals(connection, cameras, *_reach(view, lecture))
+    return await ledger.signals(connection, cameras, *_reach(view, lecture))
 
 
 def _reach(view: View, lecture: LectureTally) -> tuple[datetime, datetime]:

@@ -163,7 +163,7 @@ async def test_heartbeats_move_the_watermark(opened: tuple[Database, Inbox]) -> 
     await asyncio.gather(*(inbox.heartbeat("door", Heartbeat(at(second))) for second in (3, 1, 3, 2)))
     async with database.read() as connection:
         assert await ledger.watermarks(connection) == {"door": at(3)}
-        assert await ledger.signals(connection, "door", at(0), at(9)) == [at(1), at(2), at(3)]
+        assert await ledger.signals(connection, ["door"], at(0), at(9)) == {"door": [at(1), at(2), at(3)]}
 
 
 async def test_concluding_stores_everything_and_removes_the_file(

@@ -85,9 +85,10 @@ async def test_signals_are_frames_that_were_seen_and_heartbeats(database: Databa
             connection, [("a", covered), ("a", Heartbeat(at(2.5), 0.1)), ("a", Heartbeat(at(1)))], at(9)
         )
         seen = [at(seq) for seq, outcome in enumerate(Outcome) if outcome is not Outcome.REJECTED]
-        assert await ledger.signals(connection, "a", at(0), at(100)) == sorted({*seen, at(2.5), at(1)})
-        assert await ledger.signals(connection, "a", at(1), at(2.5)) == [at(1), at(2), at(2.5)]
-        assert await ledger.signals(connection, "nobody", at(0), at(100)) == []
+        assert await ledger.signals(connection, ["a"], at(0), at(100)) == {"a": sorted({*seen, at(2.5), at(1)})}
+        assert await ledger.signals(connection, ["a"], at(1), at(2.5)) == {"a": [at(1), at(2), at(2.5)]}
+        both = await ledger.signals(connection, ["other", "nobody", "a"], at(3), at(3))
+        assert both == {"other": [at(3)], "nobody": [], "a": [at(3)] * (at(3) in seen)}
 
 
 async def test_watermarks_only_rise_and_wait_for_recognition(database: Database) -> None:
