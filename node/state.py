@@ -136,7 +136,7 @@ class State:
         owner, former = self._content.owner, self.former
         ours = owner is None or pin in owner.pins
         if not ours and former is not None and proof is not None:
-            proofs = [proof_of(known, pairing.token, pairing.credential) for known in former.known]
+            proofs = [proof_of(known, pin, pairing.token, pairing.credential) for known in former.known]
             ours = any(hmac.compare_digest(proof, one) for one in proofs)
         paired = Paired(pairing.hub, node, epoch, before, pairing.credential)
         self._save(_Content(paired, owner=pairing.hub) if ours else _Content(paired, owner=owner, former=former))

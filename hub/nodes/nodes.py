@@ -50,7 +50,10 @@ class Snapshot:
 
 
 class Nodes:
-    """`refused` counts since the start, `snapshots` are the last of each node, in memory only."""
+    """`refused` counts since the start, `snapshots` are the last of each node, in memory only.
+
+    `pin` and `backup` are of the key that nodes are shown, and of the next.
+    """
 
     def __init__(
         self,
@@ -65,6 +68,7 @@ class Nodes:
         self.refused: Counter[Refusal] = Counter()
         self.snapshots: dict[str, Snapshot] = {}
         self.failures = Failures(*FAILURES)
+        self.pin = b""
         self.backup: bytes | None = None
         self._database = database
         self._entrances = entrances
@@ -167,7 +171,7 @@ class Nodes:
         if isinstance(first, Pair):
             node = await self.registry.pair(first)
             await self._make_way(node)
-            await link.send(Accepted(node.id, node.epoch, await self.registry.proof(first)))
+            await link.send(Accepted(node.id, node.epoch, await self.registry.proof(first, self.pin)))
             logger.info("node %s came as camera %s; confirm it: fras nodes confirm %s", node.id, node.camera, node.id)
             return await self._open(node, link)
         while True:

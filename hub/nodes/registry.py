@@ -181,13 +181,13 @@ class Registry:
             await rows.changed(connection)
         return node
 
-    async def proof(self, pair: Pair) -> bytes | None:
-        """Shows the sender that this hub knew it, where that is so: what it still has may come here."""
+    async def proof(self, pair: Pair, pin: bytes) -> bytes | None:
+        """Shows the sender that this hub, whose key has that pin, knew it, where that is so."""
         if pair.was is None:
             return None
         async with self._database.read() as connection:
             was = await rows.one(connection, pair.was)
-        return None if was is None else proof_of(bytes.fromhex(was.credential), pair.token, pair.credential)
+        return None if was is None else proof_of(bytes.fromhex(was.credential), pin, pair.token, pair.credential)
 
     async def authenticate(self, hello: Hello) -> Node:
         """The node that says hello, with the credential that is its present one now. Raises Refused."""

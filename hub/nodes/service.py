@@ -161,7 +161,7 @@ class Service:
         from .announcing import announced
         from .listener import listening
 
-        self.nodes.backup = identity.backup
+        self.nodes.pin, self.nodes.backup = identity.pin, identity.backup
         self.port = await self._stack.enter_async_context(
             listening(self.nodes, identity.tls(), access.host, access.port)
         )

@@ -113,6 +113,22 @@ class TestPairing:
             assert pair.was in other.nodes.values()
             assert other.frames() == []
 
+    async def test_nor_by_a_proof_that_the_older_one_gave_to_somebody_in_between(
+        self, paired: Rig, hub: SmallHub, folder: Path
+    ) -> None:
+        """It has an invitation of the older hub, shows it as its own, and passes on what is said."""
+        hub.faults.forget_acks = True
+        await paired.frame()
+        await hub.until(hub.frames)
+        (folder / "between").mkdir()
+        async with small_hub(folder / "between") as between:
+            between.nodes = dict(hub.nodes)  # it is told every proof by who knows the credentials,
+            between.proving = hub.key.pin  # for the key that the older hub has
+            paired.link.invite(between.invitation())
+            await paired.drained()
+            await paired.until(Phase.CONNECTED)
+            assert between.frames() == []
+
     async def test_a_hub_that_does_not_confirm_it_costs_no_picture(
         self, paired: Rig, hub: SmallHub, folder: Path
     ) -> None:

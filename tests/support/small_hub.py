@@ -106,7 +106,7 @@ class Faults:
 
 @dataclass
 class SmallHub:
-    """`ledger`: (epoch, number) → the frame's bytes, "watched" or "dropped"."""
+    """`ledger`: (epoch, number) → the frame's bytes, "watched" or "dropped"; `proving`: a pin, in place of its own."""
 
     key: Key
     port: int = 0
@@ -118,6 +118,7 @@ class SmallHub:
     ping_every: float = 20.0
     ahead_us: int = 0
     backup: bytes | None = None
+    proving: bytes = b""
     tokens: dict[bytes, bytes | None] = field(default_factory=dict)
     nodes: dict[bytes, str] = field(default_factory=dict)
     epoch: int = 1
@@ -253,7 +254,9 @@ class SmallHub:
             self.epoch += bool(self.nodes) and message.credential not in self.nodes
             self.nodes.setdefault(message.credential, f"node-{len(self.nodes)}")
             was = next((credential for credential, name in self.nodes.items() if name == message.was), None)
-            proof = was and proof_of(sha256(was).digest(), message.token, message.credential)
+            proof = was and proof_of(
+                sha256(was).digest(), self.proving or self.key.pin, message.token, message.credential
+            )
             await self._send(socket, Accepted(self.nodes[message.credential], self.epoch, proof))
             await self.welcome(socket)
         elif isinstance(message, Hello):

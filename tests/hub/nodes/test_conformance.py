@@ -202,7 +202,7 @@ async def test_a_hub_proves_that_it_knew_the_node(hub: NodeHub) -> None:
     board, token = await hub.invite("proved")
     async with connected(board) as talk:
         accepted = await talk.pair(token, was=before.node)
-    assert accepted.proof == proof_of(sha256(before.credential).digest(), token, board.credential)
+    assert accepted.proof == proof_of(sha256(before.credential).digest(), board.pins[0], token, board.credential)
     for was in (None, "n-unknown"):
         board, token = await hub.invite("proved")
         async with connected(board) as talk:

@@ -76,7 +76,7 @@ FROM_HUB: list[FromHub] = [
     Rotate(),
     Rotated(),
     Update("1.2", "apt"),
-    Accepted("n-0123abcd", 4, proof_of(sha256(SECRET).digest(), TOKEN, SECRET)),
+    Accepted("n-0123abcd", 4, proof_of(sha256(SECRET).digest(), bytes(32), TOKEN, SECRET)),
 ]
 PICTURES = [
     Picture(PictureKind.FRAME, 42, AT, b"\xff\xd8\xff\xd9", live=True),
