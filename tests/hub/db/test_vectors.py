@@ -32,20 +32,21 @@ pytestmark = pytest.mark.sqlite  # they say themselves which database they are a
 
 SIZES = {"small": 128, "middle": 256, "large": 512}
 """Models and their dimensions."""
-BASE = np.random.default_rng(7).normal(size=(6, 512)).astype(np.float32)
-KINDS = ("a", "b", "c", "near a", "far", "zero", "broken")
+BASE = np.random.default_rng(7).integers(-3, 4, size=(4, 512)).astype(np.float32)
+KINDS = ("a", "b", "c", "near a", "twice a", "far", "zero", "broken")
 
 
 def vector(kind: str, model: str) -> np.ndarray:
-    """Some are alike to the last bit, some nearly; some say nothing."""
-    made = BASE["abc".index(kind[-1])] if kind[-1] in "abc" else BASE[3]
+    """Some are alike to the last bit, some nearly; some say nothing. Whole numbers, whose distances are exact."""
+    made = BASE["abc".index(kind[-1]) if kind[-1] in "abc" else 3, : SIZES[model]].copy()
     if kind == "near a":
-        made = made + np.float32(1e-5) * BASE[4]
+        made[0] += 1
+    if kind == "twice a":
+        made *= 2
     if kind == "far":
-        made = -30 * BASE[0] + BASE[5]
+        made *= -20
     if kind == "zero":
-        made = np.zeros_like(made)
-    made = made[: SIZES[model]].copy()
+        made *= 0
     if kind == "broken":
         made[1] = np.nan
     return made
@@ -144,7 +145,7 @@ async def happen(database: Database, events: Sequence[tuple[Any, ...]]) -> None:
 
 
 def same(these: Sequence[Candidate], those: Sequence[Candidate], everybody: Sequence[Candidate]) -> None:
-    """The same scores, and each candidate with theirs; of those that differ by less than a score is precise, either."""
+    """The same scores, and each candidate with theirs: of two that are alike but for rounding either may be there."""
     scores = {candidate.person: candidate.score for candidate in everybody}
     assert [one.score for one in these] == pytest.approx([other.score for other in those], abs=2e-4)
     assert [one.score for one in these] == pytest.approx([scores[one.person] for one in these], abs=2e-4)
