@@ -36,8 +36,8 @@ check: dev ## lint, format and types (ruff, mypy --strict); changes nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict
 
-ON_POSTGRES ?= tests/hub/db tests/hub/overview tests/hub/pipeline $(wildcard tests/hub/test_*.py)
-postgres: dev ## what rests on the database, on PostgreSQL
+ON_POSTGRES ?= tests/hub tests/test_node_with_hub.py tests/test_seed_bugs.py
+postgres: dev ## the hub's tests, commands and panel and all, on PostgreSQL
 	@echo "On PostgreSQL: $(ON_POSTGRES)"
 	@FRAS_TEST_DATABASE=postgresql $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(ON_POSTGRES)
 

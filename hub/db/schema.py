@@ -44,9 +44,11 @@ def verify(connection: Connection, name: str) -> None:
     found = revision(connection, name)
     if found == HEAD:
         return
+    if found is None:
+        raise DatabaseBehind(f"the database {name} holds no school yet", hint="start the hub once with fras run")
     refuse_unknown(connection, found, name)
     raise DatabaseBehind(
-        f"the database {name} is at schema {found or 'none'}, this FRAS needs {HEAD}",
+        f"the database {name} is at schema {found}, this FRAS needs {HEAD}",
         hint="run fras run once, which brings it up to date",
     )
 

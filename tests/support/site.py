@@ -16,7 +16,7 @@ from hub.app import School as OpenSchool
 from hub.running import Hub
 from hub.works import open_works
 from tests.support import colours
-from tests.support.fras import HUB_YAML, School
+from tests.support.fras import HUB_YAML, School, of_this_kind
 
 API = "/api/v1"
 PUSH = HUB_YAML.replace("cameras:\n", 'cameras:\n  - {platform: http_push, id: push, room: "101"}\n')
@@ -82,7 +82,7 @@ def jpeg(*people: str, shade: int = 0) -> bytes:
 
 @asynccontextmanager
 async def site_of(school: School, yaml: str = PUSH) -> AsyncIterator[Site]:
-    (school.folder / "hub.yaml").write_text(yaml, "utf-8")
+    (school.folder / "hub.yaml").write_text(of_this_kind(yaml, school.folder), "utf-8")
     addresses: list[str] = []
     paths = Paths.of(school.folder / "hub.yaml", None)
     async with (

@@ -26,6 +26,8 @@ from hub.cli.commands import fras
 from hub.db import schema, snapshot
 from tests.support.fras import School
 
+pytestmark = pytest.mark.sqlite
+
 
 def kept(school: School, name: str = "fras.tar") -> Path:
     target = school.folder / name

@@ -7,12 +7,10 @@ import json
 import logging
 import os
 import shutil
-import sqlite3
 import threading
 import time
 import zlib
 from collections.abc import Callable
-from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ import pytest
 from PIL import Image
 
 from tests.support import colours, media
+from tests.support.facts import asked
 from tests.support.fras import School, save
 
 NINE = datetime(2026, 11, 16, 9, 0, tzinfo=ZoneInfo("Europe/Berlin"))
@@ -98,11 +97,8 @@ def unusual() -> dict[str, bytes]:
 
 def outcomes(school: School) -> dict[str, tuple[str, str]]:
     """Outcome and reason of each frame, by the name of its file."""
-    with closing(sqlite3.connect(f"file:{school.folder}/data/fras.db?mode=ro", uri=True)) as database:
-        return {
-            origin: (outcome, why)
-            for origin, outcome, why in database.execute("SELECT origin, outcome, reason FROM frames")
-        }
+    rows = asked(school.folder, "SELECT origin, outcome, reason FROM frames")
+    return {origin: (outcome, why) for origin, outcome, why in rows}
 
 
 def nothing_was_a_fault(school: School) -> bool:

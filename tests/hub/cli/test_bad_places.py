@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.support.distributions import install
+from tests.support.facts import asked
 from tests.support.fras import Answer, School
 
 NINE = datetime(2026, 11, 16, 9, 3, tzinfo=ZoneInfo("Europe/Berlin"))
@@ -69,6 +70,7 @@ def small_disk(school: School) -> Iterator[Path]:
     subprocess.run(["umount", "-l", data], check=True)
 
 
+@pytest.mark.sqlite
 def test_a_data_folder_that_may_not_be_written(small_disk: Path, ready: School) -> None:
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     for command, answer in every(ready):
@@ -116,6 +118,7 @@ def foreign(file: Path) -> None:
         database.execute("CREATE TABLE attendance (name TEXT)")
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     ("spoil", "fact"),
     [
@@ -195,11 +198,8 @@ def fill(file: Path) -> None:
 
 
 def count(data: Path, outcome: str) -> int:
-    if not (data / "fras.db").exists():
-        return 0
-    with closing(sqlite3.connect(f"file:{data}/fras.db?mode=ro", uri=True)) as database:
-        (found,) = database.execute("SELECT count(*) FROM frames WHERE outcome = ?", [outcome]).fetchone()
-    return int(found)
+    found = asked(data.parent, f"SELECT count(*) FROM frames WHERE outcome = '{outcome}'")
+    return int(found[0][0]) if found else 0
 
 
 def wait_for(condition: Callable[[], bool], patience: float = 30) -> None:

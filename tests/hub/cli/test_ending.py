@@ -5,12 +5,10 @@ from __future__ import annotations
 import random
 import select
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias
@@ -19,6 +17,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.support.distributions import install
+from tests.support.facts import asked
 from tests.support.fras import ROOT, School
 
 NINE = datetime(2026, 11, 16, 9, 0, tzinfo=ZoneInfo("Europe/Berlin"))
@@ -199,18 +198,16 @@ def test_signals_at_random_moments(school: School, spawned: Spawn) -> None:
     assert school.fras(*commands["once"]).code == 0
     assert school.fras("audit", "verify").code == 0
     data = school.folder / "data"
-    with closing(sqlite3.connect(data / "fras.db")) as database:
-        assert database.execute("SELECT count(*), count(DISTINCT seq) FROM frames").fetchone() == (150, 150)
-        assert database.execute("SELECT count(*) FROM observations").fetchone() == (100,)
-        kept = {key for (key,) in database.execute("SELECT crop_key FROM enrolment_images WHERE crop_key IS NOT NULL")}
-        kept |= {crop for (crop,) in database.execute("SELECT key FROM crops")}
+    assert asked(school.folder, "SELECT count(*), count(DISTINCT seq) FROM frames") == [(150, 150)]
+    assert asked(school.folder, "SELECT count(*) FROM observations") == [(100,)]
+    kept = {key for (key,) in asked(school.folder, "SELECT crop_key FROM enrolment_images WHERE crop_key IS NOT NULL")}
+    kept |= {crop for (crop,) in asked(school.folder, "SELECT key FROM crops")}
     assert kept <= stored(data), "a row without its picture"
 
 
 def pending(data: Path) -> int:
-    with closing(sqlite3.connect(f"file:{data}/fras.db?mode=ro", uri=True)) as database:
-        (count,) = database.execute("SELECT count(*) FROM frames WHERE outcome = 'pending'").fetchone()
-    return int(count)
+    found = asked(data.parent, "SELECT count(*) FROM frames WHERE outcome = 'pending'")
+    return int(found[0][0]) if found else 0
 
 
 def stored(data: Path) -> set[str]:

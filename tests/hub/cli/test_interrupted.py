@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import random
 import signal
-import sqlite3
 import time
 from collections import Counter
-from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.support.facts import asked
 from tests.support.fras import School
 
 NINE = datetime(2026, 11, 16, 9, 0, tzinfo=ZoneInfo("Europe/Berlin"))
@@ -33,34 +32,32 @@ FACES = sum(2 if number % 5 == 0 else 1 if number % 3 == 0 else 0 for number in 
 
 
 def ledger(data: Path) -> Counter[str]:
-    with closing(sqlite3.connect(f"file:{data / 'fras.db'}?mode=ro", uri=True)) as database:
-        return Counter(outcome for (outcome,) in database.execute("SELECT outcome FROM frames"))
+    return Counter(outcome for (outcome,) in asked(data.parent, "SELECT outcome FROM frames"))
 
 
 def facts(data: Path) -> dict[str, int]:
     """What must come out the same however often the hub was killed."""
-    with closing(sqlite3.connect(f"file:{data / 'fras.db'}?mode=ro", uri=True)) as database:
 
-        def count(query: str) -> int:
-            return int(database.execute(query).fetchone()[0])
+    def count(query: str) -> int:
+        return int(asked(data.parent, query)[0][0])
 
-        return {
-            "frames": count("SELECT count(*) FROM frames"),
-            "numbers": count("SELECT count(*) FROM (SELECT DISTINCT camera, epoch, seq FROM frames)"),
-            "pending": count("SELECT count(*) FROM frames WHERE outcome = 'pending'"),
-            "rejected": count("SELECT count(*) FROM frames WHERE outcome = 'rejected'"),
-            "observations": count("SELECT count(*) FROM observations"),
-            "crops without a file": sum(
-                not (data / "plugins/storage/local_disk" / key).is_file()
-                for (key,) in database.execute("SELECT key FROM crops")
-            ),
-        }
+    return {
+        "frames": count("SELECT count(*) FROM frames"),
+        "numbers": count("SELECT count(*) FROM (SELECT DISTINCT camera, epoch, seq FROM frames) AS numbers"),
+        "pending": count("SELECT count(*) FROM frames WHERE outcome = 'pending'"),
+        "rejected": count("SELECT count(*) FROM frames WHERE outcome = 'rejected'"),
+        "observations": count("SELECT count(*) FROM observations"),
+        "crops without a file": sum(
+            not (data / "plugins/storage/local_disk" / key).is_file()
+            for (key,) in asked(data.parent, "SELECT key FROM crops")
+        ),
+    }
 
 
 def wait_for_frames(school: School, more_than: int, patience: float = 30) -> None:
     end = time.monotonic() + patience
     while time.monotonic() < end:
-        if (school.folder / "data/fras.db").exists() and ledger(school.folder / "data").total() > more_than:
+        if ledger(school.folder / "data").total() > more_than:
             return
         time.sleep(0.02)
     pytest.fail(f"not more than {more_than} frames within {patience} s")
@@ -187,7 +184,7 @@ def test_a_running_hub_knows_within_a_second_who_was_enrolled_and_who_withdrew(s
 def wait_for_outcomes(school: School, count: int, patience: float = 30) -> None:
     end = time.monotonic() + patience
     while time.monotonic() < end:
-        if (school.folder / "data/fras.db").exists() and ledger(school.folder / "data")["recognised"] >= count:
+        if ledger(school.folder / "data")["recognised"] >= count:
             return
         time.sleep(0.02)
     pytest.fail(f"not {count} frames recognised within {patience} s")
@@ -195,6 +192,5 @@ def wait_for_outcomes(school: School, count: int, patience: float = 30) -> None:
 
 def named(school: School) -> list[list[str | None]]:
     """Who was seen in each frame, from left to right."""
-    with closing(sqlite3.connect(f"file:{school.folder}/data/fras.db?mode=ro", uri=True)) as database:
-        rows = database.execute("SELECT captured_at, person FROM observations ORDER BY captured_at, x").fetchall()
+    rows = asked(school.folder, "SELECT captured_at, person FROM observations ORDER BY captured_at, x")
     return [[person for at, person in rows if at == moment] for moment in sorted({at for at, _ in rows})]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import sqlite3
 import threading
 import time
 from collections.abc import Coroutine, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +26,7 @@ from node.wire import (
     TakeSnapshot,
     Welcome,
 )
+from tests.support.facts import asked
 from tests.support.fras import School
 from tests.support.node_client import JPEG, Board, Closed, Talk, connected
 from tests.support.node_hub import YAML, school_in
@@ -302,13 +302,10 @@ def content(board: Board, number: int) -> bytes:
 
 
 def ledger(school: School, sender: Sender) -> list[tuple[int, int, int]]:
-    with closing(sqlite3.connect(school.folder / "data" / "fras.db")) as database:
-        (camera,) = database.execute("SELECT camera FROM nodes WHERE id = ?", [sender.board.node]).fetchone()
-        query = "SELECT epoch, seq, bytes FROM frames WHERE camera = ? ORDER BY epoch, seq"
-        return database.execute(query, [camera]).fetchall()
+    camera = f"(SELECT camera FROM nodes WHERE id = '{sender.board.node}')"
+    return asked(school.folder, f"SELECT epoch, seq, bytes FROM frames WHERE camera = {camera} ORDER BY epoch, seq")
 
 
 def all_done(school: School) -> bool:
-    with closing(sqlite3.connect(school.folder / "data" / "fras.db")) as database:
-        query = "SELECT count(*), sum(outcome = 'pending') FROM frames"
-        return database.execute(query).fetchone() == (FRAMES * NODES, 0)
+    query = "SELECT count(*), count(*) FILTER (WHERE outcome = 'pending') FROM frames"
+    return asked(school.folder, query) == [(FRAMES * NODES, 0)]

@@ -6,15 +6,14 @@ import json
 import os
 import signal
 import socket
-import sqlite3
 import subprocess
 import time
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from hub.db.schema import HEAD
+from tests.support.facts import asked
 from tests.support.fras import School
 from tests.support.running import PATIENCE, RunningHub, change, eventually, free_port, running
 
@@ -27,9 +26,7 @@ def watching(school: School) -> School:
 
 
 def set_schema(school: School, revision: str) -> None:
-    with closing(sqlite3.connect(school.folder / "data/fras.db")) as database:
-        database.execute("UPDATE alembic_version SET version_num = ?", (revision,))
-        database.commit()
+    asked(school.folder, f"UPDATE alembic_version SET version_num = '{revision}'")
 
 
 def runs(hub: RunningHub) -> None:

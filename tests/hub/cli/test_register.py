@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import re
-import sqlite3
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 
+from tests.support.facts import asked
 from tests.support.fras import School
 
 
@@ -57,9 +57,7 @@ def test_dropping_and_rebuilding_gives_the_same_bytes(filmed: School) -> None:
 
 
 def test_an_altered_mark_is_found(filmed: School) -> None:
-    with sqlite3.connect(filmed.folder / "data" / "fras.db") as database:
-        database.execute("UPDATE marks SET status = 'present' WHERE person = 'cem'")
-    database.close()
+    asked(filmed.folder, "UPDATE marks SET status = 'present' WHERE person = 'cem'")
     answer = filmed.fras("audit", "verify")
     assert answer.code == 1
     assert "2026-11-16: the stored register is not what the facts say now" in answer.err

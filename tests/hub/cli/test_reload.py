@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import signal
-import sqlite3
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,6 +14,7 @@ import pytest
 
 from hub.control import NAME
 from tests.hub.cli.test_interrupted import ledger
+from tests.support.facts import asked
 from tests.support.fras import School
 from tests.support.running import RunningHub, change, eventually, free_port, get, running
 
@@ -121,8 +120,7 @@ def test_timetable_and_rules_hold_at_once(hub: RunningHub) -> None:
     see(hub.school, at=NINE + timedelta(minutes=51))  # news of that day
 
     def stored() -> list[tuple[str]]:
-        with closing(sqlite3.connect(hub.school.folder / "data/fras.db")) as database:
-            return database.execute("SELECT status FROM marks WHERE date = '2026-11-16'").fetchall()
+        return asked(hub.school.folder, "SELECT status FROM marks WHERE date = '2026-11-16'")
 
     eventually("the stored mark follows", lambda: stored() == [("present",)])
 
@@ -143,9 +141,8 @@ def test_another_recogniser_while_frames_wait_loses_none(hub: RunningHub) -> Non
     frames = len(list((school.folder / "incoming").iterdir()))
     eventually("all recognised", lambda: ledger(data).total() >= frames and not ledger(data)["pending"])
     assert (ledger(data).total(), ledger(data)["rejected"]) == (frames, 0)
-    with closing(sqlite3.connect(data / "fras.db")) as database:
-        keys = {key for (key,) in database.execute("SELECT key FROM crops")}
-        seen = database.execute("SELECT count(*), count(DISTINCT frame_id) FROM observations").fetchone()
+    keys = {key for (key,) in asked(school.folder, "SELECT key FROM crops")}
+    (seen,) = asked(school.folder, "SELECT count(*), count(DISTINCT frame_id) FROM observations")
     assert seen == (len(keys), len(keys)) == (recognised(school),) * 2
     first, then = data / "plugins/storage/local_disk", school.folder / "pictures"
     assert all((first / key).is_file() != (then / key).is_file() for key in keys)

@@ -51,6 +51,7 @@ def test_progress_that_nobody_reads_stops_nothing(seen: School) -> None:
     assert json.loads(shell(seen, "$FRAS attendance --date 2026-11-16 --json").stdout)["status"] == "present"
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
 def test_closed_streams_let_no_file_take_their_place(seen: School, closed: str) -> None:
     before = (seen.folder / "data/fras.db").read_bytes()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.hub.cli.test_interrupted import ledger
-from tests.support.fras import School
+from tests.support.fras import School, of_this_kind
 from tests.support.running import RunningHub, eventually, get, running
 from tests.support.site import API, PUSH, jpeg
 
@@ -33,7 +33,8 @@ def send(hub: RunningHub, number: int) -> str | None:
 def test_no_frame_is_lost_or_counted_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     school = School(tmp_path)
     monkeypatch.syspath_prepend(school.site)
-    (school.folder / "hub.yaml").write_text(PUSH.replace("platform: colours", "platform: colours, pause: 0.01"))
+    yaml = of_this_kind(PUSH, school.folder).replace("platform: colours", "platform: colours, pause: 0.01")
+    (school.folder / "hub.yaml").write_text(yaml, "utf-8")
     school.enrol("ada")
     answered: dict[int, str | None] = {}
     enough = threading.Event()

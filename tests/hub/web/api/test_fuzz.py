@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.fras import School
+from tests.support.fras import School, of_this_kind
 from tests.support.site import PUSH
 
 # Not content_type_conformance: requests too long for HTTP are refused by the server below FRAS, in plain text.
@@ -25,7 +25,7 @@ CHECKS = (
 
 @pytest.mark.slow
 def test_no_made_up_request_finds_a_fault(filmed: School, tmp_path: Path) -> None:
-    (filmed.folder / "hub.yaml").write_text(PUSH, "utf-8")
+    (filmed.folder / "hub.yaml").write_text(of_this_kind(PUSH, filmed.folder), "utf-8")
     hub = filmed.spawn("run")
     try:
         assert hub.stderr is not None
