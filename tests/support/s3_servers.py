@@ -147,13 +147,20 @@ class FaultProxy:
         """Connections right now."""
         return len(self._tasks)
 
-    async def set(self, fault: Fault | None) -> None:
-        """None refuses connections."""
+    async def set(self, fault: Fault | None, tls: ssl.SSLContext | None = None) -> None:
+        """None refuses connections. With `tls` new ones are shown that certificate."""
+        self._tls = tls or self._tls
         await self._stop()
         if fault is not None:
             self._fault = fault
             self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port, ssl=self._tls)
             self._port = self._server.sockets[0].getsockname()[1]
+
+    def turn(self, fault: Fault) -> None:
+        """Like `set`, but the connections there are stay, and it befalls them."""
+        self._fault = fault
+        for task in self._tasks:
+            task.cancel()
 
     async def upstream(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection(*self._upstream)
@@ -173,10 +180,19 @@ class FaultProxy:
         self._tasks.add(task)
         try:
             with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                await self._fault(self, reader, writer)
+                await self._befall(reader, writer)
         finally:
             self._tasks.discard(task)
             writer.transport.abort()
+
+    async def _befall(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            fault = self._fault
+            try:
+                return await fault(self, reader, writer)
+            except asyncio.CancelledError:
+                if self._fault is fault:
+                    raise
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float, most: float) -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -417,3 +418,44 @@ async def test_a_listing_that_breaks_off_is_not_ready(supervisor: Supervisor, pr
         assert await anext(listing) == "a"
         with pytest.raises(NotReady):
             await anext(listing)
+
+
+async def test_what_parked_it_is_raised_again_and_again_without_growing(tmp_path: Path) -> None:
+    """An exception keeps the frames of each raising, and with them every picture that was asked about."""
+    refused = NeedsHuman("no key", hint="write one")
+    async with Supervisor(surroundings(tmp_path), limits=QUICK) as supervisor:
+        async with supervisor.await_recognizer("toy", recognizer(None, [refused]), {}) as awaited:
+            for _ in range(3):
+                with pytest.raises(NeedsHuman):
+                    await awaited.opened()
+            raised = refused.__traceback__
+            assert awaited.why is refused
+            with pytest.raises(NeedsHuman):
+                await awaited.opened()
+            assert depth(refused.__traceback__) == depth(raised)
+        assert "toy" not in supervisor.health
+
+
+def depth(trace: TracebackType | None) -> int:
+    return 0 if trace is None else 1 + depth(trace.tb_next)
+
+
+async def test_one_that_is_awaited_is_there_once_it_opens(tmp_path: Path) -> None:
+    errors: list[Exception] = [NotReady("not yet"), NotReady("not yet")]
+    plugin = ToyEmbedder(no_faces)
+    async with (
+        Supervisor(surroundings(tmp_path), limits=QUICK) as supervisor,
+        supervisor.await_recognizer("toy", recognizer(plugin, errors), {}) as awaited,
+    ):
+        with pytest.raises(NotReady, match="not yet"):
+            await awaited.opened(patience=0)
+        assert awaited.now is None
+        assert awaited.why.message == "not yet"
+        assert supervisor.health["toy"].state is State.RETRYING
+        opened = await awaited.opened()
+        assert awaited.now is opened
+        assert await awaited.opened() is opened
+
+
+async def no_faces() -> list[Sight]:
+    return sights()

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import itertools
+import logging
+import threading
 from dataclasses import dataclass
 
+import psutil
 import pytest
 
 from hub.plugin import NeedsHuman, NotReady, PluginError
 from hub.plugin.testing import keeps_ticking, nothing_left_running
 from tests.support.s3_servers import (
     Fault,
+    FaultProxy,
     Server,
     answer,
     cut_answer,
@@ -110,3 +116,47 @@ async def test_nothing_is_lost_and_nothing_blocks(
             assert await storage.get("mid/2") == b"\x02" * 2000
         assert not (there / "mid/3").exists()
     assert config["secret_key"] not in caplog.text
+
+
+async def test_hundreds_of_faults_leave_nothing_behind(
+    rclone_server: Server,
+    bucket: str,
+    opened: Opener,
+    eager: None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.CRITICAL, "fras")  # pytest keeps records, with all that was on the stack
+    monkeypatch.setattr("plugins.storage.s3.line.FIRST_WAIT", 0.0)
+    monkeypatch.setattr("plugins.storage.s3.line.LONGEST_WAIT", 0.0)
+    names = ("storms", "breaks", "garbage", "log-in page", "forbidden", "elsewhere")
+    behaving = itertools.cycle([case.fault for name in names if (case := CASES[name]).fault])
+
+    async def fault(proxy: FaultProxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        behave = next(behaving)
+        assert behave is not None
+        answering = asyncio.create_task(behave(proxy, reader, writer))
+        await asyncio.wait([answering], timeout=0.02)
+        answering.cancel()
+        await asyncio.gather(answering, return_exceptions=True)
+
+    def held() -> tuple[int, int, int]:
+        gc.collect()
+        return psutil.Process().num_fds(), threading.active_count(), len(gc.get_objects())
+
+    async with fault_proxy(rclone_server.endpoint) as proxy, opened(Server(proxy.endpoint).config(bucket)) as storage:
+
+        async def fail(times: int) -> None:
+            for _ in range(times):
+                with pytest.raises(PluginError):
+                    await storage.get("nowhere")
+            await until(lambda: not proxy.open)
+
+        await proxy.set(fault)
+        await fail(60)
+        files, threads, objects = held()
+        await fail(300)
+        more = [after - before for after, before in zip(held(), (files, threads, objects), strict=True)]
+        assert more[0] <= 2
+        assert more[1] <= 4, "the pool's own"
+        assert more[2] <= 1000
