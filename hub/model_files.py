@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from config import Problem
 from hub.app import Paths, Report
@@ -26,7 +27,8 @@ def without_model(paths: Paths, settings: Settings, catalog: Catalog) -> list[Pr
     problems = []
     for part in settings.recognizer.parts:
         try:
-            _models_of(part, paths, settings, catalog)
+            with suppress(OSError):  # a data folder that is closed to this user
+                _models_of(part, paths, settings, catalog)
         except PluginError as error:
             message = f"Invalid config for '{part.platform}': {error.message}"
             problems.append(Problem(part.place, message, error.hint))

@@ -239,7 +239,14 @@ def _name(url: URL) -> str:
 def _prepare_file(file: Path, read_only: bool) -> None:
     """Creates the file for its owner alone, or says why that cannot be."""
     if read_only:
-        if not file.is_file():
+        try:
+            there = file.is_file()
+        except OSError as error:
+            raise DatabaseError(
+                f"the database {file} cannot be read: {error.strerror}",
+                hint="run this as the user that the hub runs as",
+            ) from None
+        if not there:
             raise DatabaseError(f"there is no database {file} yet", hint="start the hub once with fras run")
         return
     try:

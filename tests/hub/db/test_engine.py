@@ -95,6 +95,12 @@ async def test_concurrent_writers_take_turns(database: Database) -> None:
         assert await gallery.version(connection) == 30
 
 
+async def test_a_file_that_cannot_even_be_looked_for_is_said(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseError, match="cannot be read: File name too long"):
+        async with open_database(f"sqlite:///{tmp_path}/{'x' * 300}", read_only=True):
+            pass
+
+
 async def test_reading_cannot_write(database: Database) -> None:
     with pytest.raises(DatabaseError, match="may not be written"):
         async with database.read() as connection:
