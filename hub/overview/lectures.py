@@ -54,9 +54,11 @@ def planned_on(view: View, day: date) -> list[LectureTally]:
 
 
 async def lectures_on(view: View, connection: Connection, day: date) -> list[LectureTally]:
-    """Every lecture of the local date, by time, room and class."""
+    """Every lecture of the local date, by time, room and class; of a day that is over those that it was drawn with."""
     tallies = await overview.tallies(connection, day.isoformat())
-    planned: dict[str, Mapping[Status, int]] = {lecture.id: {} for lecture in view.timetable(day)}
+    planned: dict[str, Mapping[Status, int]] = {}
+    if not tallies or day >= view.today:
+        planned = {lecture.id: {} for lecture in view.timetable(day)}
     return sorted((await lectures_called(view, connection, planned | tallies)).values(), key=_place)
 
 
