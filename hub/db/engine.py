@@ -200,6 +200,11 @@ async def _keep(file: Path, noted: list[Entry]) -> None:
 
 
 def _parse(url: str) -> URL:
+    if url.partition("?")[0].count("@") > 1 and not url.startswith("sqlite:"):  # half of it would be taken for a host
+        raise DatabaseError(
+            "the database's URL has two @, so that its password cannot be told from its host",
+            hint="in user and password write %40 for @, %3A for : and %2F for /",
+        )
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):  # the latter for a port that is no number
