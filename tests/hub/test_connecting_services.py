@@ -161,9 +161,12 @@ async def test_cameras_and_their_passwords(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://fras:p%40ss@127.0.0.1:1/fras", "postgresql://fras:p@ss@127.0.0.1:1/fras"]
+    ("password", "says"),
+    [("p%40ss", "127.0.0.1"), ("p@ss", "has two @"), ("p@s:s", "has two @")],
 )
-async def test_a_database_server_with_an_at_sign_in_its_password(tmp_path: Path, url: str) -> None:
-    found = (await tried(tmp_path, database=url))["database"]
+async def test_a_database_server_with_an_at_sign_in_its_password(tmp_path: Path, password: str, says: str) -> None:
+    found = (await tried(tmp_path, database=f"postgresql://fras:{password}@127.0.0.1:1/fras"))["database"]
     assert not found.works
-    assert "ss@" not in found.message + found.hint
+    assert says in found.message
+    assert "s@" not in found.message + found.hint
+    assert ("%40 for @" in found.hint) == ("@" in password)
