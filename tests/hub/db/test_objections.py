@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hub.db import consent, objections, people
 from hub.db.engine import open_database
 from hub.db.errors import DatabaseError
-from hub.db.objections import NAME, Entry, Erased, Objection, hash_of, keep, read
+from hub.db.objections import NAME, Entry, Erased, Objection, Removed, hash_of, keep, read
 from hub.db.people import Person
 from hub.failure import Failure
 from hub.recognition.consent import OBJECTIONS, Consent
@@ -42,6 +42,7 @@ moments = st.integers(0, 9).map(at)
 entries = st.one_of(
     st.builds(Objection, persons, st.text(), st.sampled_from(OBJECTIONS), moments, st.text()),
     st.builds(Erased, persons.map(hash_of), moments),
+    st.builds(Removed, st.sampled_from(["n-0", "n-1"]), moments),
 )
 
 
@@ -65,7 +66,8 @@ def test_whatever_the_order_nothing_is_lost_and_nothing_outlives_an_erasure(
     }
     kept = read(file) if batches else []
     assert len(kept) == len(set(kept))
-    assert set(kept) == later | {Erased(who, at) for who, at in gone.items()}
+    removed = {entry for entry in told if isinstance(entry, Removed)}
+    assert set(kept) == later | removed | {Erased(who, at) for who, at in gone.items()}
 
 
 def test_it_says_neither_id_nor_signer_of_whoever_was_erased(tmp_path: Path) -> None:

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from hub import __version__
+from hub.app import Paths, open_school
 from hub.db.nodes import Node
 from hub.nodes.identity import PRESENT, open_identity
 from hub.nodes.inviting import invitation
 from hub.nodes.link import End
-from hub.nodes.registry import Refusal
+from hub.nodes.registry import Refusal, Registry
 from node.link import Phase
-from node.wire import Close
+from node.wire import Close, Pair
 from tests.node.conftest import Rig, rigged
 from tests.support.fras import School
 from tests.support.node_hub import YAML, NodeHub, node_hub, school_in
@@ -120,3 +121,29 @@ def test_a_node_comes_back_to_a_restored_hub_and_a_removed_one_does_not(
         keys = elsewhere.folder / "data/nodes"
         assert (keys / PRESENT).read_bytes() == first
         assert {keys.stat().st_mode & 0o777, *(key.stat().st_mode & 0o777 for key in keys.iterdir())} == {0o700, 0o600}
+
+
+async def started(school: School) -> None:
+    async with node_hub(school):
+        return
+
+
+def test_a_database_put_back_by_hand_brings_no_removed_node_back(tmp_path: Path) -> None:
+    async def confirmed(school: School) -> str:
+        async with open_school(Paths.of(school.folder / "hub.yaml", None)) as opened:
+            registry = Registry(opened.database, opened.clock)
+            invite = await registry.invite("attic", "102")
+            node = await registry.pair(Pair(invite.token, bytes(32), "test 1"))
+            return (await registry.confirm(node.id)).id
+
+    with school_in(tmp_path) as school:
+        node = asyncio.run(confirmed(school))
+        earlier = {file: file.read_bytes() for file in (school.folder / "data").glob("fras.db*")}
+        assert school.fras("nodes", "remove", node).code == 0
+        for file in (school.folder / "data").glob("fras.db*"):
+            file.unlink()
+        for file, content in earlier.items():
+            file.write_bytes(content)
+        assert school.fras("nodes", "show", node, "--json").lines[0]["state"] == "confirmed"
+        asyncio.run(started(school))
+        assert school.fras("nodes", "show", node, "--json").lines[0]["state"] == "revoked"
