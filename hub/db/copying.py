@@ -37,6 +37,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from .engine import Explained, name_of, new_database, open_database
 from .errors import DatabaseError
+from .holding import refuse_held
 from .tables import metadata
 from .types import Float32Vector
 
@@ -57,9 +58,11 @@ async def copy(source: str, target: str, report: Callable[[str], None] = lambda 
     """Copies the database at the URL `source` into the empty or new one at `target`, and compares every row.
 
     The source is read as it is at one moment. What goes wrong, be it that the process is killed, leaves the target
-    without tables. Raises DatabaseError.
+    without tables. Raises DatabaseError, and DatabaseInUse where a hub runs on the source's server.
     """
     async with open_database(source, read_only=True) as opened, new_database(target) as new:
+        async with opened.read() as old:
+            await refuse_held(old, opened.name)
         for each in reversed(metadata.sorted_tables):  # a new schema has a school of its own
             await new.execute(each.delete())
         copied = []

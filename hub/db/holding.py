@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from .errors import DatabaseInUse
 
@@ -39,21 +40,35 @@ def hold(engine: AsyncEngine, name: str) -> None:
             connection.commit()
         except Exception as error:
             refused = getattr(error, "sqlstate", None) == "55P03"
-            where = _holder(connection) if refused else ""
+            holder = _holder(connection) if refused else None
             connection.terminate()
             if refused:
-                raise DatabaseInUse(
-                    f"another hub is running on the database {name}{where}",
-                    hint="stop it first, or give this one a database of its own at hub: database:",
-                ) from error
+                raise _in_use(name, holder) from error
             raise
 
 
-def _holder(connection: Any) -> str:
-    with suppress(Exception):  # it has gone meanwhile
+async def refuse_held(connection: AsyncConnection, name: str) -> None:
+    """Raises DatabaseInUse where a hub runs on a server's database; a file's hub is known by its data folder."""
+    if connection.dialect.name == "postgresql":
+        holder = (await connection.exec_driver_sql(_HOLDER, (HUB,))).first()
+        if holder is not None:
+            raise _in_use(name, holder)
+
+
+def _holder(connection: Any) -> Sequence[str] | None:
+    """From where and since when; None when it has gone meanwhile."""
+    with suppress(Exception):
         connection.rollback()
         cursor = connection.cursor()
         cursor.execute(_HOLDER, (HUB,))
-        address, since = cursor.fetchone()
-        return f", from {address}, since {since}"
-    return ""
+        found: Sequence[str] | None = cursor.fetchone()
+        return found
+    return None
+
+
+def _in_use(name: str, holder: Sequence[str] | None) -> DatabaseInUse:
+    where = f", from {holder[0]}, since {holder[1]}" if holder else ""
+    return DatabaseInUse(
+        f"a hub is already running on the database {name}{where}",
+        hint="stop it first, or name a database of your own at hub: database:",
+    )

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from hub.db import consent, outbox, people, school, templates
 from hub.db.copying import BATCH, copy
 from hub.db.engine import Database, open_database
-from hub.db.errors import DatabaseBehind, DatabaseError
+from hub.db.errors import DatabaseBehind, DatabaseError, DatabaseInUse
 from hub.db.people import Person
 from hub.db.tables import enrolment_images, heartbeats, metadata
 from hub.db.tables import settings as kept
@@ -226,3 +226,10 @@ async def test_the_copy_is_of_one_moment(tmp_path: Path) -> None:
 
         sent = await copy(sqlite_in(tmp_path), server_in(tmp_path), write_on)
     assert next(each.rows for each in sent if each.table == "outbox") == 5
+
+
+async def test_a_database_on_which_a_hub_runs_on_some_machine_is_not_copied(tmp_path: Path) -> None:
+    async with open_database(server_in(tmp_path), own=True):
+        with pytest.raises(DatabaseInUse, match=r"a hub is already running on .*; stop it first"):
+            await copy(server_in(tmp_path), sqlite_in(tmp_path))
+    assert {each.table: each.rows for each in await copy(server_in(tmp_path), sqlite_in(tmp_path))}["school"] == 1

@@ -124,7 +124,9 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_second_hub_is_told_who_the_first_is_and_commands_are_not_kept_out(tmp_path: Path) -> None:
     url = postgres.database_of(tmp_path)
     async with open_database(url, own=True) as first:
-        with pytest.raises(DatabaseInUse, match=r"another hub .* from 127\.0\.0\.1, since 20.*; stop it first") as said:
+        with pytest.raises(
+            DatabaseInUse, match=r"a hub is already running on .* from 127\.0\.0\.1, since 20.*; stop it first"
+        ) as said:
             async with open_database(url, own=True):
                 pass
         assert "fras@" in str(said.value)
