@@ -69,23 +69,26 @@ class Registers:
         """The register of the school's local date, from the facts as they are now.
 
         A day that is over keeps the lectures that it has marks of, unless they shall be `replan`ned by the timetable of
-        now. Of a day past retention it is what was concluded while there were facts.
+        now, and cameras that are no more watched the room they watched last. Of a day past retention it is what was
+        concluded while there were facts.
         """
         now = self._clock.now()
         async with self._database.read() as connection:
             lectures = await attendance.lectures_of(connection, day.isoformat())
             if await facts.is_frozen(connection, day):
                 return Register(tuple(lectures), (), tuple(await attendance.marks_of(connection, day.isoformat())))
-            if replan or not lectures or day >= now.astimezone(self._zone).date():
+            over = day < now.astimezone(self._zone).date()
+            if replan or not (over and lectures):
                 lectures = self._planned(day)
+            rooms = {**(await attendance.rooms(connection) if over else {}), **self._rooms}
             reach = facts_of(day, lectures, self._zone, self._rules)
-            looks = await ledger.looks(connection, tuple(self._rooms), reach.start, reach.end)
+            looks = await ledger.looks(connection, tuple(rooms), reach.start, reach.end)
             held = await recognisable.throughout(connection, _until_the_last(lectures, looks))
             roll = [
                 Person(person.id, person.class_name or "", person.id in held) for person in await people.all(connection)
             ]
             seen = await observations.between(connection, reach.start, reach.end)
-            signals = await ledger.signals(connection, tuple(self._rooms), reach.start, reach.end)
+            signals = await ledger.signals(connection, tuple(rooms), reach.start, reach.end)
             watermarks = await ledger.watermarks(connection) | dict.fromkeys(await nodes.ended(connection), now)
         return await asyncio.to_thread(
             register,
@@ -96,7 +99,7 @@ class Registers:
             seen,
             signals,
             watermarks,
-            self._rooms,
+            rooms,
             self._rules,
             now,
         )
@@ -184,6 +187,7 @@ class Registers:
         async with self._database.write() as connection:
             if await facts.is_frozen(connection, day):
                 return found
+            await attendance.keep_rooms(connection, self._rooms)
             changed = await attendance.replace_day(connection, date_, found.sightings, found.marks, found.lectures)
             if changed:
                 await outbox.append(connection, "register", {"date": date_, "lectures": sorted(changed)})

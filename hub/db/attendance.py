@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date as date_type
 from typing import Any, TypeVar
 
@@ -12,9 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hub.attendance.records import Lecture, Mark, Sighting, Status
 
 from . import daily, people
+from .dialects import insert
 from .tables import lectures as lectures_table
 from .tables import marks as marks_table
 from .tables import sightings as sightings_table
+from .tables import watched_rooms
 
 C = TypeVar("C", bound=Sighting | Mark | Lecture)
 
@@ -121,6 +123,21 @@ async def undecided(connection: AsyncConnection, today: date_type) -> list[date_
     to_come = marks_table.c.date > today.isoformat()
     query = union(*(select(marks_table.c.date).where(may_change) for may_change in (undecided, to_come)))
     return sorted(date_type.fromisoformat(day) for day in (await connection.execute(query)).scalars())
+
+
+async def rooms(connection: AsyncConnection) -> dict[str, str]:
+    """The room that each camera watched last, as far as registers have been drawn."""
+    return {row.camera: row.room for row in await connection.execute(select(watched_rooms))}
+
+
+async def keep_rooms(connection: AsyncConnection, watched: Mapping[str, str]) -> None:
+    """From now on each of these cameras is known to watch its room."""
+    known = await rooms(connection)
+    new = [{"camera": camera, "room": room} for camera, room in watched.items() if known.get(camera) != room]
+    if new:
+        statement = insert(connection, watched_rooms)
+        again = statement.on_conflict_do_update(index_elements=["camera"], set_={"room": statement.excluded.room})
+        await connection.execute(again, new)
 
 
 def mark_of(row: Any) -> Mark:

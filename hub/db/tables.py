@@ -300,6 +300,14 @@ lectures = Table(
 """Those that have marks, so that they keep their names when the timetable changes. `start` and `end` are NULL, and the
 names empty, for lectures of before this table."""
 
+watched_rooms = Table(
+    "watched_rooms",
+    metadata,
+    Column("camera", String, primary_key=True),
+    Column("room", String, nullable=False),
+)
+"""The room each camera watched last: registers of the past rest on cameras that hub.yaml has forgotten, too."""
+
 daily = Table(
     "daily",
     metadata,

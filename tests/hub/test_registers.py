@@ -299,6 +299,23 @@ async def test_a_day_that_is_over_keeps_its_lectures_when_the_timetable_changes(
         assert await parts.registers.derived(MONDAY) == await parts.registers.stored(MONDAY)
 
 
+async def test_a_day_that_is_over_keeps_its_cameras_when_they_are_taken_away(tmp_path: Path) -> None:
+    async with services(tmp_path) as parts:
+        await parts.enrol("ada", "bob")
+        parts.clock.wall = NINE + timedelta(hours=2)
+        await deliver(parts, film({3: "ada"}))
+        await Projector(parts.registers, parts.clock).settle()
+        before = await parts.registers.stored(MONDAY)
+        parts.registers.follow([MATHS], {"window": "101"}, Rules())
+        assert {str(mark.status) for mark in (await parts.registers.of(MONDAY)).marks} == {"not observed"}, (
+            "it is today"
+        )
+        parts.clock.wall += timedelta(days=1)
+        assert await parts.registers.derived(MONDAY) == before
+        assert await parts.registers.rebuild() == []
+        assert await statuses(parts) == {"ada": "present", "bob": "absent"}
+
+
 EVERY_DAY = frozenset(range(7))
 NIGHT = Weekly("10A", "Astronomy", "101", EVERY_DAY, time(22), time(0, 30))
 EARLY = Weekly("10A", "Bakery", "101", EVERY_DAY, time(0, 5), time(2, 30))
