@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import time, timedelta
 
 from hub.attendance.timetable import Weekly
-from tests.support.pages import ADA, Browser, lecture
+from tests.support.pages import ADA, Browser, lecture, taught
 from tests.support.panel import MONDAY, Panel, at
 
 DAY = f"/days/{MONDAY}"
@@ -58,3 +58,16 @@ async def test_a_camera_that_is_silent_on_a_later_day_hides_nothing(panel: Panel
     assert "3 lectures" in day.main
     assert f"/lectures/{lecture(panel, 'Mathematics')}" in day.links
     assert "for the first time" not in day.main
+
+
+async def test_a_day_that_is_over_shows_the_lectures_it_was_drawn_with(panel: Panel, browser: Browser) -> None:
+    await taught(panel)
+    art = Weekly("10A", "Pottery", "101", frozenset(range(5)), time(8), time(12))
+    panel.settings = replace(panel.settings, timetable=(art,))
+    panel.registers.follow(panel.settings.timetable, panel.settings.rooms, panel.settings.rules)
+    assert "Pottery" in (await browser.open(DAY)).main, "it is not over yet"
+    panel.clock.moment += timedelta(days=1)
+    await panel.draw()
+    told = (await browser.open(DAY)).main
+    assert "Pottery" not in told
+    assert "Mathematics" in told
