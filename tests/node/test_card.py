@@ -19,6 +19,7 @@ from node.entries import FULL, STILL
 from node.segments import Kind
 from node.spool import Spool
 from node.wire import Moment
+from tests.support.cards import small_card
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = 6
@@ -96,22 +97,10 @@ def test_killed_at_any_moment_it_has_all_that_was_kept(tmp_path: Path) -> None:
     assert settled & set(kept)
 
 
-@pytest.fixture
-def small_card(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one megabyte, where root may mount one."""
-    folder = tmp_path / "card"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    try:
-        mounted = not subprocess.run(mount, capture_output=True, check=False).returncode
-    except OSError:
-        mounted = False
-    if not mounted:
-        pytest.skip("a file system can be mounted here by root only")
-    try:
+@pytest.fixture(name="small_card")
+def card(tmp_path: Path) -> Iterator[Path]:
+    with small_card(tmp_path / "card") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def fill(file: Path) -> None:

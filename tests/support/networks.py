@@ -12,6 +12,7 @@ import random
 import shutil
 import struct
 import subprocess
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -44,7 +45,8 @@ def missing() -> str:
 class Wire:
     """`near` is this machine's address on it, to be listened at, `namespace` what is at its far end.
 
-    `loss` is the share of packets that vanish, `latency` the seconds that each of the others takes, both for each way.
+    `loss` is how likely a packet is to vanish, unless the two before it did, `latency` the seconds that each other
+    one takes, both for each way. With longer runs of losses TCP doubles its pauses to minutes.
     """
 
     near: str
@@ -55,6 +57,7 @@ class Wire:
     lost: int = 0
     carried: int = 0
     chance: random.Random = field(default_factory=lambda: random.Random(4))
+    _in_a_row: Counter[int] = field(default_factory=Counter)
 
     def command(self, *words: str) -> list[str]:
         """For a program that runs at the far end."""
@@ -75,9 +78,11 @@ class Wire:
         """What has come to one end."""
         with suppress(OSError):  # nothing more, or a device that is down
             while packet := os.read(source, LARGEST_PACKET):
-                if self.chance.random() < self.loss:
+                if self._in_a_row[source] < 2 and self.chance.random() < self.loss:
                     self.lost += 1
+                    self._in_a_row[source] += 1
                 else:
+                    self._in_a_row[source] = 0
                     asyncio.get_running_loop().call_later(self.latency, self._arrive, target, packet)
 
     def _arrive(self, target: int, packet: bytes) -> None:

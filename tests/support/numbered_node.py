@@ -21,7 +21,7 @@ from node.wire import Moment
 from tests.support import told_node
 
 Frame: TypeAlias = "Callable[[node.log.Log, Moment, bytes, bool], Awaitable[None]]"
-SMALLEST: Final = 3_000
+SMALLEST: Final = int(os.environ.get("SMALLEST", "3000"))
 """Bytes; picture n has n more, so that n is in the ledger, which knows sizes."""
 
 

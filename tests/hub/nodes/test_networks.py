@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,6 +22,7 @@ from hub.nodes.identity import open_identity
 from hub.nodes.inviting import invitation
 from node.segments import Kind
 from node.spool import Spool
+from tests.support.cards import small_card
 from tests.support.fras import ROOT, School
 from tests.support.networks import Wire, missing, wired
 from tests.support.node_hub import YAML, NodeHub, school_in
@@ -35,13 +37,13 @@ pytestmark = [
 
 CAMERA = '  - {{platform: pi_node, id: {id}, room: "101", hours: always, interval: 0.1 s, watch: 1 s}}\n'
 DOOR = '  - {platform: pi_node, id: door, room: "101", hours: always}\n'
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 @pytest.fixture(scope="module")
 def school_of_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[School]:
     """Its hub listens for nodes on every wire."""
-    cameras = "".join(CAMERA.format(id=camera) for camera in ("lossy", "distant", "unplugged"))
+    cameras = "".join(CAMERA.format(id=camera) for camera in ("lossy", "distant", "unplugged", "full"))
     yaml = YAML.replace("host: 127.0.0.1", "host: 0.0.0.0").replace(DOOR, cameras)
     with school_in(tmp_path_factory.mktemp("nodes"), yaml) as school:
         yield school
@@ -55,6 +57,7 @@ class Board:
     wire: Wire
     camera: str
     folder: Path
+    smallest: int = SMALLEST
 
     def taken(self) -> int:
         file = self.folder / "taken"
@@ -64,20 +67,21 @@ class Board:
         """Those in the ledger, in the order of their numbers."""
         query = text("SELECT bytes FROM frames WHERE camera = :camera ORDER BY bytes")
         async with self.hub.opened.database.read() as connection:
-            return [size - SMALLEST for (size,) in await connection.execute(query, {"camera": self.camera})]
+            return [size - self.smallest for (size,) in await connection.execute(query, {"camera": self.camera})]
 
     def kept(self) -> set[int]:
         """Those that the node's spool has said to have."""
         file = self.folder / "kept"
         return {int(line) for line in file.read_bytes().splitlines()} if file.exists() else set()
 
-    def on_card(self) -> set[int]:
-        """Those that a node which does not run has still to tell."""
+    def on_card(self) -> tuple[set[int], int]:
+        """Those that a node which does not run has still to tell, and how many it ever gave up."""
         spool = Spool(self.folder / "data" / "spool", 10**9)
         entries = iter(lambda: spool.take(10**9), None)
-        found = {len(entry.jpeg) - SMALLEST for entry in entries if entry.kind is Kind.FRAME}
+        found = {len(entry.jpeg) - self.smallest for entry in entries if entry.kind is Kind.FRAME}
+        given_up = sum(spool.report().dropped.values())
         spool.close()
-        return found
+        return found, given_up
 
     async def until_hub_has(self, condition: Callable[[set[int]], bool]) -> None:
         async with asyncio.timeout(PATIENCE):
@@ -107,6 +111,7 @@ class Board:
                 "RUNTIME_DIRECTORY": str(self.folder / "data"),
                 "TAKEN": str(self.folder / "taken"),
                 "KEPT": str(self.folder / "kept"),
+                "SMALLEST": str(self.smallest),
             },
         )
         assert process.stderr is not None
@@ -119,30 +124,34 @@ class Board:
             await process.wait()
             assert b"Traceback" not in said, said.decode()
 
-    async def pairs(self) -> None:
-        """And is confirmed; over the wire as it is."""
+    @asynccontextmanager
+    async def paired(self) -> AsyncIterator[None]:
+        """Running, paired over the wire as it is, and confirmed; killed at the end."""
         registry, service = self.hub.registry, self.hub.service
         invite = await registry.invite(self.camera, None)
         code = invitation(invite, open_identity(service.data), self.hub.opened.configured.nodes, await service.where())
-        async with self.running("pair") as pairing:
-            _, said = await pairing.communicate(replace(code, host=self.wire.near).uri().encode())
-            assert pairing.returncode == 0, said
-        (node,) = [node for node in await registry.everyone() if node.camera == self.camera]
-        await registry.confirm(node.id)
-
-    async def started(self) -> None:
-        async with asyncio.timeout(PATIENCE):
+        async with self.running(), asyncio.timeout(PATIENCE) as patience:
             while not (self.folder / "data" / "status.json").exists():
                 await asyncio.sleep(0.05)
+            async with self.running("pair") as pairing:  # hands it to the service, which tries for as long as it takes
+                assert pairing.stdin is not None
+                pairing.stdin.write(replace(code, host=self.wire.near).uri().encode())
+                pairing.stdin.close()
+                while not (known := [node for node in await registry.everyone() if node.camera == self.camera]):
+                    await asyncio.sleep(0.05)
+            await registry.confirm(known[0].id)
+            patience.reschedule(None)
+            yield
 
-    async def counted(self) -> set[int]:
+    async def counted(self, given_up: int = 0) -> set[int]:
         """With the node killed: the hub has nothing twice, and all that was ever kept is there or still on the card.
 
-        Answers what is on the card.
+        Answers what is on the card, which says that it gave up so many.
         """
-        waiting, known = self.on_card(), await self.at_hub()
+        (waiting, lost), known = self.on_card(), await self.at_hub()
         assert len(known) == len(set(known))
-        assert self.kept() <= set(known) | waiting <= set(range(1, self.taken() + 1))
+        assert set(known) | waiting <= set(range(1, self.taken() + 1))
+        assert lost == given_up == len(self.kept() - set(known) - waiting)
         return waiting
 
     async def arrives(self) -> None:
@@ -170,44 +179,60 @@ class Board:
 
 
 async def lossy(node: Board) -> None:
-    node.wire.loss = 0.3
-    await node.pairs()
-    async with node.running():
+    """It connects, pairs, is confirmed and delivers on the bad wire, as in the next."""
+    node.wire.loss = 0.33
+    async with node.paired():
         await node.until_hub_has(lambda known: len(known) > 2)
         before = node.taken()
         await node.until_hub_has(lambda known: max(known) > before)
         node.wire.down()  # so that something is under way
         await node.takes(3)
-    assert node.wire.lost > 10
+    assert node.wire.lost > 0.15 * (node.wire.lost + node.wire.carried)
     await node.arrives()
 
 
 async def distant(node: Board) -> None:
-    """It pairs, is confirmed and delivers in one connection; what was under way when it was killed is sent again."""
+    """What was under way when the node was killed is sent again."""
     node.wire.latency = 2.0
-    async with node.running():
-        await node.started()
-        await node.pairs()
+    async with node.paired():
         await node.until_hub_has(lambda known: len(known) > 2)
-    again = node.on_card() & set(await node.at_hub())
+    again = node.on_card()[0] & set(await node.at_hub())
     assert again, "what the hub had, and the node could not know, is on the card, too"
     await node.arrives()
 
 
 async def unplugged(node: Board) -> None:
     """Once it is put back while the node waits, and once the node is killed meanwhile."""
-    await node.pairs()
-    async with node.running():
+    async with node.paired():
         await node.until_hub_has(lambda known: len(known) > 2)
         node.wire.down()
         last = node.taken()
         await node.takes(10)
         assert max(await node.at_hub()) <= last
+        kept = node.kept()
         node.wire.up()
-        await node.until_hub_has(lambda known: known >= set(range(1, last + 11)))
+        await node.until_hub_has(lambda known: known >= kept)
         node.wire.down()
         await node.takes(5)
     await node.arrives()
+
+
+async def full(node: Board) -> None:
+    """Others leave the card room for a few pictures, while the hub is away: the oldest go, and are counted."""
+    with small_card(node.folder / "data") as card:
+        node.smallest = 40_000
+        async with node.paired():
+            await node.until_hub_has(lambda known: len(known) > 2)
+            node.wire.down()
+            (card / "hog").write_bytes(bytes(shutil.disk_usage(card).free - 10 * node.smallest))
+            await node.takes(30)
+            node.wire.heal()
+            last = node.taken()
+            await node.until_hub_has(lambda known: max(known) > last)
+        _, given_up = node.on_card()
+        assert given_up > 15
+        await node.counted(given_up)
+        await node.concluded()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -217,7 +242,7 @@ async def stories(
     """All at once, each on a wire of its own: they wait nearly all of the time."""
     async with AsyncExitStack() as stack:
         started = {}
-        for story in (lossy, distant, unplugged):
+        for story in (lossy, distant, unplugged, full):
             wire = await stack.enter_async_context(wired())
             node = Board(hub, wire, story.__name__, tmp_path_factory.mktemp(story.__name__))
             started[story.__name__] = asyncio.create_task(story(node))
@@ -237,3 +262,7 @@ async def test_where_a_packet_takes_two_seconds(stories: dict[str, asyncio.Task[
 
 async def test_where_the_cable_is_pulled(stories: dict[str, asyncio.Task[None]]) -> None:
     await stories["unplugged"]
+
+
+async def test_where_the_card_is_full(stories: dict[str, asyncio.Task[None]]) -> None:
+    await stories["full"]
