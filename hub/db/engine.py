@@ -28,6 +28,8 @@ BUSY_SECONDS = 15
 """How long a writer waits for another process's transaction."""
 SHRUNK_AT_ONCE = 500
 """Pages (of 4 KiB) that a SQLite file shrinks by in one transaction."""
+POOL_SECONDS = 30
+"""How long a reader waits until another gives its connection to a PostgreSQL server back."""
 CONNECT_SECONDS = 10
 """How long a PostgreSQL server may take to answer."""
 WRITERS = 0x46524153
@@ -201,10 +203,8 @@ async def _keep(file: Path, noted: list[Entry]) -> None:
 
 def _parse(url: str) -> URL:
     if url.partition("?")[0].count("@") > 1 and not url.startswith("sqlite:"):  # half of it would be taken for a host
-        raise DatabaseError(
-            "the database's URL has two @, so that its password cannot be told from its host",
-            hint="in user and password write %40 for @, %3A for : and %2F for /",
-        )
+        hint = "in user and password write %40 for @, %3A for : and %2F for /"
+        raise DatabaseError("the database's URL has two @: its password cannot be told from its host", hint=hint)
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):  # the latter for a port that is no number
@@ -276,7 +276,7 @@ def _engine(
             pool_pre_ping=True,
             pool_size=8 if query_only else 1,
             max_overflow=0,
-            pool_timeout=30,
+            pool_timeout=POOL_SECONDS,
             connect_args={
                 "timeout": CONNECT_SECONDS,
                 "server_settings": {
