@@ -28,6 +28,8 @@ BUSY_SECONDS = 15
 """How long a writer waits for another process's transaction."""
 SHRUNK_AT_ONCE = 500
 """Pages (of 4 KiB) that a SQLite file shrinks by in one transaction."""
+READERS = 8
+"""Connections to a PostgreSQL server that one process reads through."""
 POOL_SECONDS = 30
 """How long a reader waits until another gives its connection to a PostgreSQL server back."""
 CONNECT_SECONDS = 10
@@ -202,15 +204,13 @@ async def _keep(file: Path, noted: list[Entry]) -> None:
 
 
 def _parse(url: str) -> URL:
-    if url.partition("?")[0].count("@") > 1 and not url.startswith("sqlite:"):  # half of it would be taken for a host
-        hint = "in user and password write %40 for @, %3A for : and %2F for /"
-        raise DatabaseError("the database's URL has two @: its password cannot be told from its host", hint=hint)
     try:
         parsed = make_url(url)
-    except (ArgumentError, ValueError):  # the latter for a port that is no number
-        raise DatabaseError(
-            "that is not a database URL", hint="write sqlite:///fras.db, or postgresql://USER@HOST/NAME"
-        ) from None
+        if "@" in (parsed.host or ""):  # half a password
+            raise ValueError
+    except (ArgumentError, ValueError):  # the latter for a port that is no number, too
+        hint = "write sqlite:///fras.db, or postgresql://USER:PASSWORD@HOST/NAME, with %40 for an @ in the password"
+        raise DatabaseError("that is not a database URL", hint=hint) from None
     kind = parsed.get_backend_name()
     if kind not in DRIVERS:
         raise DatabaseError(f"databases of the kind {kind!r} are not supported", hint="use sqlite or postgresql")
@@ -274,7 +274,7 @@ def _engine(
             hide_parameters=True,
             isolation_level="REPEATABLE READ" if query_only else "READ COMMITTED",
             pool_pre_ping=True,
-            pool_size=8 if query_only else 1,
+            pool_size=READERS if query_only else 1,
             max_overflow=0,
             pool_timeout=POOL_SECONDS,
             connect_args={
