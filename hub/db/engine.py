@@ -21,19 +21,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from . import consent, schema, vectors
 from .errors import DatabaseError, explain, unreachable
-from .holding import KEEPALIVE, hold
+from .holding import hold
 from .objections import Entry, begin, keep
+from .servers import server_engine
 
 BUSY_SECONDS = 15
 """How long a writer waits for another process's transaction."""
 SHRUNK_AT_ONCE = 500
 """Pages (of 4 KiB) that a SQLite file shrinks by in one transaction."""
-READERS = 8
-"""Connections to a PostgreSQL server that one process reads through."""
-POOL_SECONDS = 30
-"""How long a reader waits until another gives its connection to a PostgreSQL server back."""
-CONNECT_SECONDS = 10
-"""How long a PostgreSQL server may take to answer."""
 WRITERS = 0x46524153
 """The advisory lock that a writing transaction holds on PostgreSQL ("FRAS")."""
 
@@ -269,25 +264,7 @@ def _engine(
 ) -> AsyncEngine:
     """An engine that is disposed of with `stack`."""
     if url.get_backend_name() != "sqlite":
-        engine = create_async_engine(
-            url,
-            hide_parameters=True,
-            isolation_level="REPEATABLE READ" if query_only else "READ COMMITTED",
-            pool_pre_ping=True,
-            pool_size=READERS if query_only else 1,
-            max_overflow=0,
-            pool_timeout=POOL_SECONDS,
-            connect_args={
-                "timeout": CONNECT_SECONDS,
-                "server_settings": {
-                    "application_name": "fras",
-                    "jit": "off",  # compiling takes longer than any query here
-                    "default_transaction_read_only": "on" if query_only else "off",
-                    "lock_timeout": f"{BUSY_SECONDS}s",
-                    **KEEPALIVE,
-                },
-            },
-        )
+        engine = server_engine(url, query_only, BUSY_SECONDS)
         stack.push_async_callback(engine.dispose)
         return engine
     options: dict[str, Any] = {"pool_timeout": 60}

@@ -73,6 +73,7 @@ _STATES: tuple[tuple[str, type[DatabaseError], str, str], ...] = (
     ("28", DatabaseError, "refuses this user or password", "correct the URL at hub: database:"),
     ("3D000", DatabaseError, "does not exist on its server", "create it: createdb -O USER NAME"),
     ("42501", DatabaseError, "does not let this user do what FRAS needs", "make the user the database's owner"),
+    ("40", DatabaseError, "was being changed by another program at the same time", "it is tried again"),
     (
         "55P03",
         DatabaseError,

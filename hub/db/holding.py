@@ -15,8 +15,6 @@ HUB = 0x46524148
 """The lock's number ("FRAH")."""
 HANDOVER_SECONDS = 3
 """How long a hub waits for the one before it: the server needs a moment to notice that it is gone."""
-KEEPALIVE = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
-"""Settings of the connection: a hub whose machine is gone holds the database for a minute, not for two hours."""
 
 _HOLDER = """
     SELECT coalesce(host(client_addr), 'the server itself'), to_char(backend_start, 'YYYY-MM-DD HH24:MI TZ')
@@ -38,7 +36,7 @@ def hold(engine: AsyncEngine, name: str) -> None:
             cursor.execute(f"SET LOCAL lock_timeout = '{HANDOVER_SECONDS}s'")
             cursor.execute(f"SELECT pg_advisory_lock({HUB})")
             connection.commit()
-        except Exception as error:
+        except BaseException as error:
             refused = getattr(error, "sqlstate", None) == "55P03"
             holder = _holder(connection) if refused else None
             connection.terminate()

@@ -1,0 +1,38 @@
+"""Connections to a PostgreSQL server: how many, how long they wait, and what each of them asks of it."""
+
+from __future__ import annotations
+
+from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+READERS = 8
+"""Connections that one process reads through; it writes through one more."""
+POOL_SECONDS = 30
+"""How long a reader waits until another gives its connection back."""
+CONNECT_SECONDS = 10
+"""How long a server may take to answer."""
+KEEPALIVE = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
+"""A hub whose machine is gone holds its locks for a minute, not for two hours."""
+
+
+def server_engine(url: URL, query_only: bool, busy_seconds: float) -> AsyncEngine:
+    """An engine that reads, or one that writes and waits for locks for `busy_seconds`."""
+    return create_async_engine(
+        url,
+        hide_parameters=True,
+        isolation_level="REPEATABLE READ" if query_only else "READ COMMITTED",
+        pool_pre_ping=True,
+        pool_size=READERS if query_only else 1,
+        max_overflow=0,
+        pool_timeout=POOL_SECONDS,
+        connect_args={
+            "timeout": CONNECT_SECONDS,
+            "server_settings": {
+                "application_name": "fras",
+                "jit": "off",  # compiling takes longer than any query here
+                "default_transaction_read_only": "on" if query_only else "off",
+                "lock_timeout": f"{busy_seconds}s",
+                **KEEPALIVE,
+            },
+        },
+    )
