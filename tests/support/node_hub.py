@@ -23,7 +23,7 @@ from hub.nodes.registry import Registry
 from hub.nodes.service import Service
 from hub.works import Works, open_works
 from tests.support.distributions import forgetting
-from tests.support.fras import School
+from tests.support.fras import School, of_this_kind
 from tests.support.node_client import Board, Talk, connected
 from tests.support.site import Site
 
@@ -119,7 +119,7 @@ def school_in(folder: Path, yaml: str = YAML) -> Iterator[School]:
     """A school whose recogniser goes by colours, importable for as long as this is open."""
     with pytest.MonkeyPatch.context() as patch:
         made = School(folder)
-        (folder / "hub.yaml").write_text(yaml, "utf-8")
+        (folder / "hub.yaml").write_text(of_this_kind(yaml, folder), "utf-8")
         patch.syspath_prepend(made.site)
         with forgetting(made.site):
             yield made

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.fras import School
 
 
@@ -15,6 +17,7 @@ def test_too_few_people_are_said(school: School) -> None:
     assert (line["measured"], line["people"], line["thresholds"]["threshold"]) == (False, 3, 0.9)
 
 
+@pytest.mark.sqlite  # fras check looks into a file, and connects to a server only when asked to
 def test_enough_searches_are_measured_and_kept(school: School) -> None:
     school.enrol("ada", "bob", "cem", "dee", "eve", "fay")
     answer = school.fras("calibrate", "--target", "0.2")
