@@ -66,7 +66,8 @@ class Uploads:
             if key is None:
                 self._work.clear()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._work.wait(), BUSY_AGAIN if self._not_before else None)
+                    async with asyncio.timeout(BUSY_AGAIN if self._not_before else None):
+                        await self._work.wait()
                 continue
             await self._bring_one(key)
 
