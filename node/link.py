@@ -79,7 +79,7 @@ class Link:
         pauses: Pauses | None = None,
         silence: float = SILENCE,
     ) -> None:
-        self.phase = Phase.UNPAIRED
+        self.phase = Phase.UNPAIRED if state.paired is None else Phase.NO_HUB
         self.problem = ""
         self._state = state
         self._log = log

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from node.clock import HubTime
 from node.entries import LARGE
-from node.link import Phase
+from node.link import Link, Phase
 from node.pauses import LONGEST, SHORTEST, Pauses
 from node.wire import (
     Close,
@@ -211,6 +212,10 @@ class TestBreaking:
         await paired.drained()
         exactly_once(hub, kept)
         assert set(hub.deliveries.values()) == {1}
+
+    async def test_a_paired_node_that_starts_wants_no_code(self, paired: Rig) -> None:
+        started = Link(paired.state, paired.log, paired.board, paired.clock, HubTime(paired.clock))
+        assert started.phase is Phase.NO_HUB
 
     async def test_a_hub_that_is_killed_and_comes_back(self, paired: Rig, hub: SmallHub) -> None:
         kept = []

@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 
 from hub.db import nodes as rows
+from hub.db.ledger import Outcome
 from hub.failure import Failure
 from hub.nodes.cameras import invited_as
 from hub.nodes.identity import Identity, open_identity
@@ -205,7 +206,9 @@ async def test_a_herd_comes_back_at_once(hub: NodeHub) -> None:
     async with asyncio.timeout(90):
         numbers = await asyncio.gather(*(comes(board) for board in boards))
     assert all(found == [1] for found in numbers)
-    assert [len(await hub.frames(board.node)) for board in boards] == [1] * HERD
+    await hub.drained()
+    ends = [[outcome for _, _, outcome in await rows_of(hub, board.node)] for board in boards]
+    assert all(len(end) == 1 and end != [Outcome.PENDING] for end in ends)
     async with hub.opened.database.write() as connection:
         for board in boards:
             await rows.put(connection, board.node, state=rows.NodeState.REVOKED)
