@@ -5,7 +5,9 @@ Every function answers up to `limit` + 1 rows by column name: the one too many s
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -78,7 +80,7 @@ async def observed(
 
 
 async def observation(connection: AsyncConnection, id: str) -> Row | None:  # noqa: A002
-    return await _one(connection, select(observations).where(observations.c.id == id))
+    return await _one(connection, select(observations).where(observations.c.id == id)) if _is_id(id) else None
 
 
 async def sighted(
@@ -113,13 +115,20 @@ async def marked(
 
 
 async def frame(connection: AsyncConnection, id: str) -> Row | None:  # noqa: A002
-    return await _one(connection, _frames().where(frames.c.id == id))
+    return await _one(connection, _frames().where(frames.c.id == id)) if _is_id(id) else None
 
 
 async def numbered(connection: AsyncConnection, camera: str, epoch: int, seq: int) -> Row | None:
     """The frame that its camera calls (epoch, seq)."""
     wanted = and_(frames.c.camera == camera, frames.c.epoch == epoch, frames.c.seq == seq)
     return await _one(connection, _frames().where(wanted))
+
+
+def _is_id(text: str) -> bool:
+    """PostgreSQL refuses to look for anything else."""
+    with suppress(ValueError):
+        return bool(uuid.UUID(text))
+    return False
 
 
 def _frames() -> Select[Any]:
