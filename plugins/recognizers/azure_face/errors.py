@@ -12,6 +12,7 @@ from hub.plugin import NeedsHuman, NotReady, PluginError
 LONGEST: Final = 160
 """Characters of the service's own words that are passed on."""
 
+
 class Declined(NotReady):
     """Azure understood and refused, with a `code` of the Face API; the caller may know what to do."""
 
