@@ -88,9 +88,10 @@ async def _compare(rounds: int) -> None:
                     async with hub.works._pipeline.paused():
                         found = await _of_size(ours, theirs, rounds)
                         await _gone(hub, boards[:size])
-                    apart = await _recognising(hub, ours)
-                    await _gone(hub, boards[:size])
-                    report("nodes", nodes=size, frame_bytes=picture.stat().st_size, **found, recognising=apart)
+                    if size == SIZES[0]:
+                        found["recognising"] = await _recognising(hub, ours)
+                        await _gone(hub, boards[:size])
+                    report("nodes", nodes=size, frame_bytes=picture.stat().st_size, **found)
 
 
 async def _board(hub: NodeHub, number: int) -> dict[str, Any]:
