@@ -74,6 +74,7 @@ async def tried(school: School, patience: float = 5.0, abandoned: Abandoned | No
     return {one.service: one for one in found}
 
 
+@pytest.mark.sqlite
 async def test_each_says_in_a_line_what_it_found_or_what_to_do(probed: School) -> None:
     cameras(probed, "works", "fails", "breaks", more=", password: !secret camera")
     (probed.folder / "secrets.yaml").write_text('camera: "open sesame"\n', "utf-8")
@@ -119,6 +120,7 @@ async def test_one_that_does_not_end_is_abandoned(probed: School, monkeypatch: p
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.sqlite
 def test_the_database_is_looked_at(probed: School) -> None:
     cameras(probed, "works")
     probed.enrol("ada")
@@ -137,6 +139,7 @@ def test_the_database_is_looked_at(probed: School) -> None:
     assert "; " in answer.out.splitlines()[0], "no next step"
 
 
+@pytest.mark.sqlite
 def test_the_command_says_so_and_answers_with_its_exit_code(probed: School) -> None:
     cameras(probed, "works", "fails")
     answer = probed.fras("check", "--connect")
@@ -167,6 +170,7 @@ def test_nothing_is_tried_of_a_wrong_configuration(probed: School) -> None:
     assert probed.fras("check", "--connect", "--schema").code == 2
 
 
+@pytest.mark.sqlite
 def test_a_database_server_that_is_not_there(school: School) -> None:
     file = school.folder / "hub.yaml"
     url = "postgresql://fras:hunter2@127.0.0.1:9/fras"

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from hub.db import ledger
 from hub.inbox import Conclusion, Outcome
-from tests.support.facts import inbox_in
+from tests.support.facts import inbox_in, url_of
 
 HUB = """
 import asyncio, sys
@@ -59,6 +59,7 @@ def run_and_kill(folder: Path, first: int, seconds: float) -> list[tuple[str, in
 
 async def test_sigkill_loses_nothing_acknowledged(tmp_path: Path) -> None:
     acknowledged: dict[tuple[str, int], str] = {}
+    url_of(tmp_path)  # is one database for all who are killed
     dice = random.Random(20261123)
     for start in (0, 0, 200):
         for camera, seq, frame_id in run_and_kill(tmp_path, start, dice.uniform(0.05, 0.5)):

@@ -33,10 +33,11 @@ CAMERA = '- {platform: folder, id: door, room: "101", path: incoming, mode: once
         ("", "", ("nothing has changed",)),
         ("Test School", "Other", ("school: name in force",)),
         ("Europe/Berlin", "Europe/Rome", ("hub->time_zone has changed: the hub starts anew",)),
-        (
+        pytest.param(
             "time_zone: Europe/Berlin",
             'time_zone: Europe/Berlin, database: "sqlite:///x.db"',
             ("hub->database has changed: the hub starts anew",),
+            marks=pytest.mark.sqlite,
         ),
         ("platform: local_disk", "platform: local_disk, keep: {crops: 1 day}", ("keep: in force",)),
         ("storage:", "policy: {margin: 0.5}\nstorage:", ("policy: in force",)),

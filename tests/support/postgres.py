@@ -130,10 +130,15 @@ def _name(folder: Path) -> str:
     return "t" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
 
 
-@cache
 def database_of(folder: Path) -> str:
-    """The URL of the database that goes with `folder`, made when it is first asked for."""
-    return empty_database(_name(folder))
+    """The URL of the database that goes with `folder`, made when it is first asked for; processes begun later share it.
+
+    They inherit the environment, where its URL is under its name.
+    """
+    name = _name(folder)
+    if name not in os.environ:
+        os.environ[name] = empty_database(name)
+    return os.environ[name]
 
 
 def copy_database(source: Path, target: Path) -> None:

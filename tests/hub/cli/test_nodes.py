@@ -196,6 +196,7 @@ def test_the_next_key_is_switched_to_without_pairing_anew(hub: RunningHub, away:
         assert away(talk.hello()).backup not in (None, *board.pins)
 
 
+@pytest.mark.sqlite
 def test_check_finds_a_camera_that_a_node_has_too(hub: RunningHub, away: Away) -> None:
     school = hub.school
     paired(school, away, "both")

@@ -113,6 +113,7 @@ def test_a_model_pack_that_is_damaged_and_a_recogniser_that_lacks_something(watc
         runs(hub)
 
 
+@pytest.mark.sqlite
 def test_a_full_disk(watching: School, tmp_path_factory: pytest.TempPathFactory) -> None:
     data = tmp_path_factory.mktemp("disk")
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", data], capture_output=True).returncode:

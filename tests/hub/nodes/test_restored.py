@@ -84,6 +84,7 @@ async def welcomed_again(school: School, board: Path, node: str) -> None:
         assert [update.version for update in rig.board.updates] == [__version__]
 
 
+@pytest.mark.sqlite
 def test_a_node_comes_back_to_a_restored_hub_and_a_removed_one_does_not(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +129,7 @@ async def started(school: School) -> None:
         return
 
 
+@pytest.mark.sqlite
 def test_a_database_put_back_by_hand_brings_no_removed_node_back(tmp_path: Path) -> None:
     async def confirmed(school: School) -> str:
         async with open_school(Paths.of(school.folder / "hub.yaml", None)) as opened:
