@@ -1,17 +1,18 @@
 """The whole hub with its pictures in a bucket 50 ms away against the same hub with them on its own disk, at once.
 
 A round counts until every frame is concluded and, in the one case, every crop is in the bucket. The server is rclone,
-in a process of its own, behind a proxy that lets every byte wait for half the latency on each way.
+in a process of its own, behind a proxy in another that lets every byte wait for half the latency on each way.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import multiprocessing
 import tempfile
-import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from hub.plugin.media import encode_jpeg
@@ -33,11 +34,11 @@ BUCKET = "bench"
 def run(full: bool = False) -> None:
     if rclone_program() is None:
         raise Skipped("rclone is not installed; scripts/services brings it")
-    images = [encode_jpeg(pixels) for pixels in frames().values()] * 8
+    images = [encode_jpeg(pixels) for pixels in frames().values()] * 24
     with tempfile.TemporaryDirectory(prefix="fras-bench-") as place, rclone(Path(place)) as server:
         server.make(BUCKET)
         with _far(server) as far:
-            asyncio.run(_compare(images, far, 9 if full else 4))
+            asyncio.run(_compare(images, far, 9 if full else 2))
 
 
 async def _compare(images: Sequence[bytes], far: Server, rounds: int) -> None:
@@ -84,22 +85,23 @@ async def _school(storage: str, people: Sequence[Pupil]) -> AsyncIterator[tuple[
 
 @contextmanager
 def _far(server: Server) -> Iterator[Server]:
-    """The server behind the latency, in a loop and a thread of its own."""
-    ready: list[Server] = []
-    up, down = threading.Event(), threading.Event()
-
-    async def serve() -> None:
-        async with fault_proxy(server.endpoint) as proxy:
-            proxy.latency = LATENCY
-            ready.append(Server(proxy.endpoint))
-            up.set()
-            await asyncio.to_thread(down.wait)
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    up.wait()
+    """The server behind the latency, which is made by a process of its own."""
+    apart = multiprocessing.get_context("spawn")
+    here, there = apart.Pipe()
+    process = apart.Process(target=_delay, args=(server.endpoint, there))
+    process.start()
     try:
-        yield ready[0]
+        yield Server(here.recv())
     finally:
-        down.set()
-        thread.join()
+        here.send(None)
+        process.join()
+
+
+def _delay(endpoint: str, pipe: Connection) -> None:
+    async def serve() -> None:
+        async with fault_proxy(endpoint) as proxy:
+            proxy.latency = LATENCY
+            pipe.send(proxy.endpoint)
+            await asyncio.to_thread(pipe.recv)
+
+    asyncio.run(serve())

@@ -15,7 +15,7 @@ from .meanings import Refused
 from .options import Options
 from .spool import Busy, Spool
 
-WORKERS: Final = 2
+WORKERS: Final = 3
 """Of the plugin's four threads, so that pictures can be looked at while others go up."""
 SLOWEST: Final = 100_000
 """Bytes a second that an upload may take before it counts as stuck."""
