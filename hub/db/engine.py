@@ -1,34 +1,30 @@
 """Opening the database, and the two kinds of transaction everything else uses.
 
-The only module that knows SQLite's or PostgreSQL's own SQL.
+What is SQLite's alone is in hub.db.files, what is PostgreSQL's in hub.db.servers.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import URL, Connection, NullPool, event, make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from . import consent, schema, vectors
 from .errors import DatabaseError, explain, unreachable
+from .files import empty_log, file_engine, prepare_file, shrink
 from .holding import hold
 from .objections import Entry, begin, keep
 from .servers import server_engine
 
 BUSY_SECONDS = 15
 """How long a writer waits for another process's transaction."""
-SHRUNK_AT_ONCE = 500
-"""Pages (of 4 KiB) that a SQLite file shrinks by in one transaction."""
 WRITERS = 0x46524153
 """The advisory lock that a writing transaction holds on PostgreSQL ("FRAS")."""
 
@@ -80,7 +76,7 @@ class Database:
         """
         if self._reader.dialect.name == "sqlite" and self._writer is not None:
             async with self._turn:
-                await asyncio.to_thread(_empty_log, self.name)
+                await asyncio.to_thread(empty_log, self.name)
 
     async def give_back(self) -> None:
         """Gives the disk what is empty of a SQLite file, if that is half of it or more: less will be used again.
@@ -92,32 +88,13 @@ class Database:
             more = True
             while more:
                 async with self._turn:
-                    more = await asyncio.to_thread(_shrink, self.name)
+                    more = await asyncio.to_thread(shrink, self.name)
 
     async def forget_copies(self, before: datetime) -> None:
         """Removes copies of the SQLite file that migrations made before that moment (UTC)."""
         if self._reader.dialect.name == "sqlite":
             with suppress(OSError):  # then it is for the next time
                 await asyncio.to_thread(schema.forget_copies, Path(self.name), before)
-
-
-def _empty_log(file: str) -> None:
-    with suppress(sqlite3.Error), closing(sqlite3.connect(file, timeout=0.5)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def _shrink(file: str) -> bool:
-    """Whether pages were given back, and there may be more."""
-    with suppress(sqlite3.Error), closing(sqlite3.connect(file, timeout=0.5, isolation_level=None)) as connection:
-
-        def ask(what: str) -> int:
-            return int(connection.execute(f"PRAGMA {what}").fetchone()[0])
-
-        empty = ask("freelist_count")
-        if empty and 2 * empty >= ask("page_count"):
-            connection.execute(f"PRAGMA incremental_vacuum({SHRUNK_AT_ONCE})").fetchall()  # to the last page
-            return ask("freelist_count") < empty
-    return False
 
 
 @asynccontextmanager
@@ -136,7 +113,7 @@ async def open_database(
     async with AsyncExitStack() as stack:
         with Explained(name):
             if _is_file(parsed):
-                _prepare_file(Path(name), read_only)
+                prepare_file(Path(name), read_only)
             writer = None if read_only else _engine(stack, parsed, begin="BEGIN IMMEDIATE")
             if writer and own and not _is_file(parsed):
                 hold(writer, name)
@@ -178,7 +155,7 @@ async def new_database(url: str) -> AsyncIterator[AsyncConnection]:
     async with AsyncExitStack() as stack:
         with Explained(name):
             if _is_file(parsed):
-                _prepare_file(Path(name), read_only=False)
+                prepare_file(Path(name), read_only=False)
             engine = _engine(stack, parsed, begin="BEGIN IMMEDIATE", migrating=True)
             async with _connected(engine, name) as connection, connection.begin():
                 await _alone(connection)
@@ -236,68 +213,14 @@ def _name(url: URL) -> str:
     return url.database or "" if _is_file(url) else url.set(drivername="postgresql", query={}).render_as_string()
 
 
-def _prepare_file(file: Path, read_only: bool) -> None:
-    """Creates the file for its owner alone, or says why that cannot be."""
-    if read_only:
-        try:
-            there = file.is_file()
-        except OSError as error:
-            raise DatabaseError(
-                f"the database {file} cannot be read: {error.strerror}",
-                hint="run this as the user that the hub runs as",
-            ) from None
-        if not there:
-            raise DatabaseError(f"there is no database {file} yet", hint="start the hub once with fras run")
-        return
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        raise DatabaseError(
-            f"the database {file} cannot be written: {error.strerror}",
-            hint="give the user that runs fras write access to the file and its folder, or choose another with --data",
-        ) from None
-
-
 def _engine(
     stack: AsyncExitStack, url: URL, *, begin: str, query_only: bool = False, migrating: bool = False
 ) -> AsyncEngine:
     """An engine that is disposed of with `stack`."""
-    if url.get_backend_name() != "sqlite":
-        engine = server_engine(url, query_only, BUSY_SECONDS)
-        stack.push_async_callback(engine.dispose)
-        return engine
-    options: dict[str, Any] = {"pool_timeout": 60}
-    pragmas = ["synchronous=FULL", "secure_delete=ON", "foreign_keys=ON"]
-    if query_only:
-        pragmas += ["query_only=ON"]
-    elif migrating:
-        # Batch mode replaces a table by a changed copy: what refers to it, keys and triggers, must not notice.
-        # Keys are checked at the end (https://www.sqlite.org/lang_altertable.html, "Making Other Kinds").
-        options = {"poolclass": NullPool}
-        # auto_vacuum counts in an empty file alone, before anything is written.
-        pragmas = ["auto_vacuum=INCREMENTAL", *pragmas, "journal_mode=WAL", "foreign_keys=OFF", "legacy_alter_table=ON"]
+    if _is_file(url):
+        engine = file_engine(url, query_only, migrating, BUSY_SECONDS, begin)
     else:
-        options = {"pool_size": 1, "max_overflow": 0}
-        pragmas += ["journal_mode=WAL"]
-    engine = create_async_engine(
-        url,
-        hide_parameters=True,
-        connect_args={"isolation_level": None, "timeout": BUSY_SECONDS, "factory": _Closing},
-        **options,
-    )
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def configure(connection: Any, record: Any) -> None:
-        cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin_transaction(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
+        engine = server_engine(url, query_only, BUSY_SECONDS)
     stack.push_async_callback(engine.dispose)
     return engine
 
@@ -319,19 +242,6 @@ async def _alone(connection: AsyncConnection) -> None:
     """
     if connection.dialect.name == "postgresql":
         await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS})")
-
-
-class _Closing(sqlite3.Connection):
-    """Ends its transaction when it is closed.
-
-    SQLite keeps a closed connection, and its lock, as long as a statement of it lives; those of a cancelled task do
-    (https://www.sqlite.org/c3ref/close.html).
-    """
-
-    def close(self) -> None:
-        with suppress(sqlite3.Error):
-            self.rollback()
-        super().close()
 
 
 async def _migrate(url: URL, name: str) -> None:

@@ -300,6 +300,23 @@ async def test_two_programs_may_open_a_new_database_at_once(tmp_path: Path) -> N
     assert len(set(await asyncio.gather(*(look() for _ in range(4))))) == 1
 
 
+async def test_a_new_file_that_somebody_is_writing_is_waited_for(tmp_path: Path) -> None:
+    """SQLite answers *locked* at once to who would give it a log."""
+    with closing(sqlite3.connect(tmp_path / "fras.db", isolation_level=None)) as other:
+        other.execute("PRAGMA user_version = 1")
+        other.execute("BEGIN IMMEDIATE")
+
+        async def leave() -> None:
+            await asyncio.sleep(0.2)
+            other.execute("ROLLBACK")
+
+        async def enter() -> None:
+            async with open_database(url_of(tmp_path)):
+                pass
+
+        await asyncio.gather(leave(), enter())
+
+
 async def test_a_copy_from_before_an_upgrade_goes_after_its_time(tmp_path: Path) -> None:
     async with open_database(url_of(tmp_path)) as database:
         copy = schema.copy_file(tmp_path / "fras.db")
