@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from hub.plugin import Candidate, Model, NeedsHuman, NotReady, Picture, PluginContext
 
-from .api import MOST_FACE_IDS, RECOGNITION, UNDER_WAY, FaceApi, Found
+from .api import MOST_FACE_IDS, RECOGNITION, FaceApi, Found
 from .errors import Declined, Unsure
 from .people import People
 from .sheets import GREY, sheet_of
@@ -132,15 +132,16 @@ class AzureFace:
         return sheet.meant(await self._api.detect(sheet.jpeg))
 
     async def _near(self, face_ids: Sequence[str]) -> dict[str, list[tuple[str, float]]]:
+        identify = partial(self._api.identify, face_ids)
         try:
-            return await self._api.identify(face_ids)
+            return await self._training.outside(identify)
         except Declined as refused:
             if refused.code in GONE:
                 self._look_again()
-            if refused.code not in ("LargePersonGroupNotTrained", UNDER_WAY):
+            if refused.code != "LargePersonGroupNotTrained":
                 raise
         await self._training.settle(now=True)
-        return await self._api.identify(face_ids)
+        return await self._training.outside(identify)
 
     async def _enrol(self, person: str, crops: Sequence[Picture]) -> tuple[list[str], bool]:
         """Why each crop does not serve, and whether one was added now."""

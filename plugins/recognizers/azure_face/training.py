@@ -89,14 +89,22 @@ class Training:
         await self._run(lambda: self._drop(changes))
 
     async def outside(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Makes a call that Azure does not take while it trains: when the training under way is over."""
-        try:
-            return await call()
-        except Declined as refused:
-            if refused.code != UNDER_WAY:
-                raise
-        await self._wait(self._context.clock.monotonic() + PATIENCE)
-        return await call()
+        """Makes a call that Azure does not take while it trains: when no training is under way, whoever began it.
+
+        Raises NotReady when that takes long.
+        """
+        clock = self._context.clock
+        until = clock.monotonic() + PATIENCE
+        while True:
+            try:
+                return await call()
+            except Declined as refused:
+                if refused.code != UNDER_WAY:
+                    raise
+            if clock.monotonic() >= until:
+                raise _goes_on()
+            await clock.sleep(FIRST_LOOK)
+            await self._wait(until)
 
     async def _wait(self, until: float) -> str:
         """Empty when the last training succeeded, else what Azure says of it."""
@@ -106,7 +114,7 @@ class Training:
             if status in ("succeeded", "failed"):
                 return "" if status == "succeeded" else message or status
             if clock.monotonic() >= until:
-                raise NotReady("training at Azure Face goes on", hint="nobody is recognised until it is done")
+                raise _goes_on()
             await clock.sleep(look)
             look = min(2 * look, LONGEST_LOOK)
 
@@ -141,3 +149,7 @@ class Training:
                 f"what is to be trained at Azure Face cannot be remembered: {error.strerror}",
                 hint=f"give the hub's user the right to write {self._folder}",
             ) from None
+
+
+def _goes_on() -> NotReady:
+    return NotReady("training at Azure Face goes on", hint="nobody is recognised until it is done")
