@@ -15,7 +15,7 @@ from hub.cli import console
 from hub.control import question
 from hub.db.nodes import Node, NodeState
 from hub.failure import Failure
-from hub.nodes.cameras import confirmable, invited_as
+from hub.nodes.cameras import invited_as
 from hub.nodes.identity import open_identity, switch
 from hub.nodes.registry import Registry
 from hub.nodes.updates import notice
@@ -73,7 +73,7 @@ def show(
 
 @app.command("confirm")
 def confirm(node: NodeArgument, config: console.ConfigOption = console.CONFIG, data: console.DataOption = None) -> None:
-    """Lets a node deliver, once you have compared its snapshot with what hangs over the door."""
+    """Lets a node deliver, once you have compared its snapshot with what hangs over the door. Needs a running hub."""
     where = console.paths(config, data)
     console.run(_confirm(where, node), where)
 
@@ -163,7 +163,9 @@ async def _come(school: School, registry: Registry, token: bytes) -> int:
     while True:
         found = await registry.invitation(token)
         if found is not None and found.node is not None:
-            console.say(f"node {found.node} has come; look at what it sees, then: fras nodes confirm {found.node}")
+            console.say(f"node {found.node} has come; look at what it sees, then confirm it:")
+            console.say(f"    fras nodes snapshot {found.node} FILE")
+            console.say(f"    fras nodes confirm {found.node}")
             return 0
         if found is None or school.clock.now() >= found.expires_at:
             raise Failure("the invitation has ended, and no node came", hint="make another: fras nodes add")
@@ -269,11 +271,8 @@ async def _show(where: Paths, node: str, json_lines: bool) -> int:
 
 
 async def _confirm(where: Paths, node: str) -> int:
-    async with open_school(where) as school:
-        registry = _registry(school)
-        confirmable(school.configured, await registry.one(node))
-        found = await registry.confirm(node)
-    console.say(f"node {node} is camera {found.camera} from now on")
+    camera = (await question(where.data, {"ask": "confirm", "node": node}))["camera"]
+    console.say(f"node {node} is camera {camera} from now on")
     return 0
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from config import Invalid
-from hub.db.nodes import Node
+from hub.db.nodes import Node, NodeState
 from hub.failure import Failure
 from hub.plugin import Clock, PluginError
 from hub.settings import NodeAccess, Settings
 
+from .cameras import confirmable
 from .identity import Identity, open_identity
 from .nodes import Nodes
 
@@ -102,6 +103,20 @@ class Service:
             await asyncio.sleep(LOOK)
         raise Failure(self.problem or "the hub does not listen for nodes", hint="set nodes: in hub.yaml")
 
+    async def confirm(self, node: str) -> Node:
+        """Lets a node deliver whose picture can be looked at now. Raises Failure."""
+        found = await self.nodes.registry.one(node)
+        confirmable(self.configured(), found)
+        if found.state is NodeState.WAITING and node not in self.nodes.snapshots:
+            connected = self.nodes.session(node) is not None
+            raise Failure(
+                f"node {node} has no picture to be confirmed by" + ("" if connected else ", and is not connected"),
+                hint=f"ask for one (fras nodes snapshot {node} FILE), compare it with the door, then confirm"
+                if connected
+                else "look at its light, its power and its network; when it comes again it sends one",
+            )
+        return await self.nodes.registry.confirm(node)
+
     async def answer(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
         """What a command beside the running hub asks: {"ask": "identify", "node": ID, ...}. Raises Failure."""
         node = str(question.get("node", ""))
@@ -111,6 +126,8 @@ class Service:
             case "identify":
                 await self.nodes.identify(node, float(question.get("seconds", IDENTIFY)))
                 return {}
+            case "confirm":
+                return {"camera": (await self.confirm(node)).camera}
             case "rotate":
                 await self.nodes.rotate(node)
                 return {}

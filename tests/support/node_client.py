@@ -30,6 +30,7 @@ from node.wire import (
     PictureKind,
     Ping,
     Pong,
+    TakeSnapshot,
     Waiting,
     Watched,
     Welcome,
@@ -175,6 +176,11 @@ class Talk:
         accepted = await self.expect(Accepted)
         self.board.node, self.board.epoch = accepted.node, accepted.epoch
         return accepted
+
+    async def show(self, jpeg: bytes = JPEG) -> None:
+        """What it sees, to the hub that asks for it."""
+        asked = await self.expect(TakeSnapshot)
+        await self.send(Picture(PictureKind.SNAPSHOT, asked.request, self.board.now(), jpeg))
 
     async def hello(self, **other: Any) -> Welcome:
         """Says hello, renumbers when asked to, and waits for the welcome."""

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from hub.db.people import is_text
 from hub.failure import Failure
-from hub.nodes.cameras import confirmable, invited_as
+from hub.nodes.cameras import invited_as
 from hub.nodes.identity import open_identity
 from hub.nodes.inviting import as_svg, code, invitation
 from hub.nodes.overview import rows
@@ -67,8 +67,7 @@ async def act(request: web.Request) -> web.Response:
     try:
         match request.match_info["act"]:
             case "confirm":
-                confirmable(service.configured(), await registry.one(node))
-                await registry.confirm(node)
+                await service.confirm(node)
             case "remove":
                 await registry.remove(node)
             case "identify":

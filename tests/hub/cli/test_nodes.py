@@ -110,9 +110,14 @@ def paired(school: School, away: Away, camera: str) -> Board:
     board, token = invited(school, "--room", "101", "--camera", camera)
     with away.talk(board) as talk:
         away(talk.pair(token))
-        away(talk.waiting())
-    assert school.fras("nodes", "confirm", board.node).code == 0
+        away(talk.show())
+        confirmed(school, board)
     return board
+
+
+def confirmed(school: School, board: Board) -> None:
+    """Once the hub has the picture that was sent."""
+    eventually("its picture is there", lambda: school.fras("nodes", "confirm", board.node).code == 0)
 
 
 def test_from_a_code_to_a_camera_and_back(hub: RunningHub, away: Away, tmp_path: Path) -> None:
@@ -124,7 +129,11 @@ def test_from_a_code_to_a_camera_and_back(hub: RunningHub, away: Away, tmp_path:
         (record,) = school.fras("nodes", "list", "--json").lines
         assert (record["node"], record["camera"], record["state"]) == (board.node, "room-101", "waiting")
         assert record["connected"]
-        assert school.fras("nodes", "confirm", board.node).code == 0
+        unseen = school.fras("nodes", "confirm", board.node)
+        assert (unseen.code, "has no picture to be confirmed by" in unseen.err) == (1, True)
+        assert f"fras nodes snapshot {board.node} FILE" in unseen.err
+        away(talk.show())
+        confirmed(school, board)
         away(talk.expect(Welcome))
         away(talk.send(board.frame()))
         assert away(talk.acknowledged(1)) == [1]

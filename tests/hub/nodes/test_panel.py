@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -12,7 +14,8 @@ import segno
 import zxingcpp
 from PIL import Image
 
-from node.wire import Health, Invitation, Picture, PictureKind, TakeSnapshot, Update, Welcome
+from hub.db.nodes import NodeState
+from node.wire import Health, Invitation, Update, Welcome
 from tests.support.node_client import JPEG, Board, connected
 from tests.support.node_hub import NodeHub
 
@@ -38,13 +41,23 @@ async def test_the_code_of_the_page_pairs_a_node_that_is_confirmed_there(hub: No
     board = Board((found.pin, found.backup), found.port)
     async with connected(board) as talk:
         await talk.pair(found.token)
-        asked = await talk.expect(TakeSnapshot)
-        await talk.send(Picture(PictureKind.SNAPSHOT, asked.request, board.now(), JPEG + b"the door"))
+        unseen = (await hub.site.get("/nodes")).text
+        described = f'disabled aria-describedby="{board.node}-unseen">Confirm'
+        assert described in unseen
+        assert f'id="{board.node}-unseen">It can be confirmed once you have seen what it sees' in unseen
+        status, page = await posted(hub, f"/nodes/{board.node}/confirm")
+        assert (status, "has no picture to be confirmed by" in page, "compare it with the door" in page) == (
+            409,
+            True,
+            True,
+        )
+        await talk.show(JPEG + b"the door")
         async with asyncio.timeout(10):
             while board.node not in hub.nodes.snapshots:
                 await asyncio.sleep(0.01)
         page = (await hub.site.get("/nodes")).text
         assert "Waits to be confirmed" in page
+        assert described not in page
         assert f"/nodes/{board.node}/snapshot?at=" in page
         async with hub.site.client.get(f"{hub.site.address}nodes/{board.node}/snapshot") as answer:
             assert await answer.read() == JPEG + b"the door"
@@ -145,6 +158,32 @@ async def test_a_page_of_strangers_can_do_nothing(hub: NodeHub) -> None:
 async def test_what_cannot_be_invited_is_explained(hub: NodeHub, form: dict[str, str], status: int, words: str) -> None:
     answer, page = await posted(hub, "/nodes/invitation", **form)
     assert (answer, words in page.lower()) == (status, True)
+
+
+async def test_what_nobody_can_see_is_not_confirmed(hub: NodeHub) -> None:
+    """It showed itself and went; the picture is forgotten by and by, and the last one's say does not count for it."""
+    board, token = await hub.invite("unseen")
+    async with connected(board) as talk:
+        await talk.pair(token)
+        await talk.show()
+        async with asyncio.timeout(10):
+            while board.node not in hub.nodes.snapshots:
+                await asyncio.sleep(0.01)
+    await hub.gone(board)
+    hub.nodes.snapshots[board.node] = replace(hub.nodes.snapshots[board.node], at=datetime(2020, 1, 1, tzinfo=UTC))
+    hub.nodes.look_again()
+    status, page = await posted(hub, f"/nodes/{board.node}/confirm")
+    assert (status, "and is not connected" in page, "its network" in page) == (409, True, True)
+    assert (await hub.registry.one(board.node)).state is NodeState.WAITING
+    assert "it is not connected, and sends a picture when it comes again" in (await hub.site.get("/nodes")).text
+    async with connected(board) as talk:
+        await talk.send(board.hello())
+        await talk.show()
+        async with asyncio.timeout(10):
+            while (await posted(hub, f"/nodes/{board.node}/confirm"))[0] != 200:
+                await asyncio.sleep(0.02)
+        await talk.expect(Welcome)
+    await hub.registry.remove(board.node)
 
 
 async def test_what_cannot_be_done_is_explained(hub: NodeHub) -> None:
