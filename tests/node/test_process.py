@@ -4,83 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from node.cli import main
-from node.segments import Kind
-from node.spool import Spool
 from node.wire import Close, Hello, Update
+from tests.support.node_process import ROOT, Place
 from tests.support.small_hub import SmallHub
-
-ROOT = Path(__file__).parents[2]
-
-
-class Place:
-    """A board: its settings and its data."""
-
-    def __init__(self, folder: Path) -> None:
-        self.module = "tests.support.told_node"
-        self.data = folder / "data"
-        self.settings = folder / "node.yaml"
-        self.settings.write_text(f"camera: {{platform: told}}\ndata: {self.data}\n")
-
-    def command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", self.module, words[0], "-c", str(self.settings), *words[1:]]
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {**os.environ, "PYTHONPATH": str(ROOT), "RUNTIME_DIRECTORY": str(self.data)}
-
-    async def does(self, *words: str, stdin: str = "") -> tuple[int, str, str]:
-        process = await asyncio.create_subprocess_exec(
-            *self.command(*words),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=self.environment,
-        )
-        out, err = await process.communicate(stdin.encode())
-        assert process.returncode is not None
-        assert b"Traceback" not in err
-        return process.returncode, out.decode(), err.decode()
-
-    @asynccontextmanager
-    async def running(self, **environment: str) -> AsyncIterator[asyncio.subprocess.Process]:
-        process = await asyncio.create_subprocess_exec(
-            *self.command("run"), stderr=asyncio.subprocess.PIPE, env=self.environment | environment
-        )
-        assert process.stderr is not None
-        try:
-            yield process
-        finally:
-            if process.returncode is None:
-                process.kill()
-            said = await process.stderr.read()
-            await process.wait()
-            assert b"Traceback" not in said, said.decode()
-
-    async def stops(self, node: asyncio.subprocess.Process) -> None:
-        """As systemd asks it to, at once and in order."""
-        node.send_signal(signal.SIGTERM)
-        _, said = await asyncio.wait_for(node.communicate(), 10)
-        assert node.returncode == 0, said.decode()
-
-    def waiting(self) -> dict[int, bytes]:
-        """The frames on the card of a node that does not run."""
-        spool = Spool(self.data / "spool", 10**9)
-        found = {e.number: e.jpeg for e in iter(lambda: spool.take(10**9), None) if e.kind is Kind.FRAME}
-        spool.close()
-        return found
 
 
 @pytest.fixture

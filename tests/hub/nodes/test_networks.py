@@ -6,12 +6,10 @@ A picture is the node's once its spool has said so; from then on each is at the 
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,13 +18,11 @@ from sqlalchemy import TextClause, text
 
 from hub.nodes.identity import open_identity
 from hub.nodes.inviting import invitation
-from node.segments import Kind
-from node.spool import Spool
 from tests.support.cards import small_card
-from tests.support.fras import ROOT, School
+from tests.support.fras import School
 from tests.support.networks import Wire, missing, wired
 from tests.support.node_hub import YAML, NodeHub, school_in
-from tests.support.numbered_node import SMALLEST
+from tests.support.node_process import PATIENCE, NumberedPlace
 
 NO_NETWORKS = missing()
 pytestmark = [
@@ -37,7 +33,6 @@ pytestmark = [
 
 CAMERA = '  - {{platform: pi_node, id: {id}, room: "101", hours: always, interval: 0.1 s, watch: 1 s}}\n'
 DOOR = '  - {platform: pi_node, id: door, room: "101", hours: always}\n'
-PATIENCE = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -49,19 +44,14 @@ def school_of_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[School
         yield school
 
 
-@dataclass
-class Board:
-    """What is at the far end. Pictures are named by their number, which their size tells."""
+class Board(NumberedPlace):
+    """What is at the far end."""
 
-    hub: NodeHub
-    wire: Wire
-    camera: str
-    folder: Path
-    smallest: int = SMALLEST
-
-    def taken(self) -> int:
-        file = self.folder / "taken"
-        return file.stat().st_size if file.exists() else 0
+    def __init__(self, hub: NodeHub, wire: Wire, camera: str, folder: Path) -> None:
+        super().__init__(folder, wire.command())
+        self.hub = hub
+        self.wire = wire
+        self.camera = camera
 
     async def at_hub(self) -> list[int]:
         """Those in the ledger, in the order of their numbers."""
@@ -69,60 +59,10 @@ class Board:
         async with self.hub.opened.database.read() as connection:
             return [size - self.smallest for (size,) in await connection.execute(query, {"camera": self.camera})]
 
-    def kept(self) -> set[int]:
-        """Those that the node's spool has said to have."""
-        file = self.folder / "kept"
-        return {int(line) for line in file.read_bytes().splitlines()} if file.exists() else set()
-
-    def on_card(self) -> tuple[set[int], int]:
-        """Those that a node which does not run has still to tell, and how many it ever gave up."""
-        spool = Spool(self.folder / "data" / "spool", 10**9)
-        entries = iter(lambda: spool.take(10**9), None)
-        found = {len(entry.jpeg) - self.smallest for entry in entries if entry.kind is Kind.FRAME}
-        given_up = sum(spool.report().dropped.values())
-        spool.close()
-        return found, given_up
-
     async def until_hub_has(self, condition: Callable[[set[int]], bool]) -> None:
         async with asyncio.timeout(PATIENCE):
             while not condition(set(await self.at_hub())):
                 await asyncio.sleep(0.05)
-
-    async def takes(self, more: int) -> None:
-        """Waits for so many more pictures to be taken."""
-        wanted = self.taken() + more
-        async with asyncio.timeout(PATIENCE):
-            while self.taken() < wanted:
-                await asyncio.sleep(0.02)
-
-    @asynccontextmanager
-    async def running(self, *words: str) -> AsyncIterator[asyncio.subprocess.Process]:
-        """fras-node, killed at the end."""
-        settings = self.folder / "node.yaml"
-        settings.write_text(f"camera: {{platform: told}}\ndata: {self.folder / 'data'}\n")
-        command = (sys.executable, "-m", "tests.support.numbered_node", *(words or ("run",)), "-c", str(settings))
-        process = await asyncio.create_subprocess_exec(
-            *self.wire.command(*command),
-            stdin=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={
-                **os.environ,
-                "PYTHONPATH": str(ROOT),
-                "RUNTIME_DIRECTORY": str(self.folder / "data"),
-                "TAKEN": str(self.folder / "taken"),
-                "KEPT": str(self.folder / "kept"),
-                "SMALLEST": str(self.smallest),
-            },
-        )
-        assert process.stderr is not None
-        try:
-            yield process
-        finally:
-            if process.returncode is None:
-                process.kill()
-            said = await process.stderr.read()
-            await process.wait()
-            assert b"Traceback" not in said, said.decode()
 
     @asynccontextmanager
     async def paired(self) -> AsyncIterator[None]:
@@ -143,26 +83,15 @@ class Board:
             patience.reschedule(None)
             yield
 
-    async def counted(self, given_up: int = 0) -> set[int]:
-        """With the node killed: the hub has nothing twice, and all that was ever kept is there or still on the card.
-
-        Answers what is on the card, which says that it gave up so many.
-        """
-        (waiting, lost), known = self.on_card(), await self.at_hub()
-        assert len(known) == len(set(known))
-        assert set(known) | waiting <= set(range(1, self.taken() + 1))
-        assert lost == given_up == len(self.kept() - set(known) - waiting)
-        return waiting
-
     async def arrives(self) -> None:
         """On a good network the node starts anew: all that was on its card gets to the hub, once, and its outcome."""
         self.wire.heal()
-        waiting = await self.counted()
+        waiting = self.counted(await self.at_hub())
         assert waiting, "the fault did not reach it"
         async with self.running():
             await self.until_hub_has(lambda known: waiting <= known)
             await self.takes(3)
-        await self.counted()
+        self.counted(await self.at_hub())
         await self.concluded()
 
     async def concluded(self) -> None:
@@ -229,7 +158,7 @@ async def full(node: Board) -> None:
             await node.until_hub_has(lambda known: max(known) > last)
         _, given_up = node.on_card()
         assert given_up > 15
-        await node.counted(given_up)
+        node.counted(await node.at_hub(), given_up)
         await node.concluded()
 
 
