@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -291,7 +292,8 @@ class Inbox:
             origin=frame.origin.encode("utf-8", "backslashreplace").decode().replace("\0", ""),
         )
         data = frame.image if isinstance(frame, Frame) else pack(frame)
-        return _Delivery(Entry(pending, frame.skew, len(data), self._year(captured_at)), data)
+        entry = Entry(pending, frame.skew, len(data), self._year(captured_at), zlib.crc32(data))
+        return _Delivery(entry, data)
 
     def _refuse_when_closed(self) -> None:
         if self._closed:

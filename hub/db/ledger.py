@@ -54,12 +54,13 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A new row: the frame, how far its camera's clock ran ahead, its size in bytes and its school year."""
+    """A new row: the frame, how far its camera's clock ran ahead, its size in bytes, its school year and its CRC-32."""
 
     frame: Pending
     skew: timedelta
     size: int
     academic_year: str
+    checksum: int | None = None
 
 
 _PENDING = frames.c.outcome == literal(Outcome.PENDING.value, literal_execute=True)
@@ -85,6 +86,7 @@ async def add(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
             "live": entry.frame.live,
             "origin": entry.frame.origin,
             "bytes": entry.size,
+            "checksum": entry.checksum,
             "outcome": Outcome.PENDING,
             "reason": "",
             "faces": 0,

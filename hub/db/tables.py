@@ -155,6 +155,7 @@ frames = Table(
     Column("live", Boolean, nullable=False),
     Column("origin", String, nullable=False),
     Column("bytes", BigInteger, nullable=False),
+    Column("checksum", BigInteger),
     Column("outcome", String, nullable=False),
     Column("reason", String, nullable=False),
     Column("concluded_at", UtcDateTime),
@@ -164,6 +165,8 @@ frames = Table(
     UniqueConstraint("camera", "epoch", "seq"),
 )
 """The ledger. `captured_at` is corrected: the camera's own clock read `captured_at` + `skew_ms`.
+
+`checksum` is the CRC-32 of what the camera delivered, None for a frame from before there was one.
 
 `model_id` is what looked at it, None where nothing did.
 """

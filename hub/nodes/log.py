@@ -163,7 +163,7 @@ class Log:
             return await self._ledger.known(self._node.camera, frame)
         except Conflict:
             await self._ledger.renumber(self._node)
-            raise End(Refusal.MALFORMED, detail="it gave a number twice, and gets a new epoch") from None
+            raise End(Refusal.NUMBER_TWICE, detail="it gets a new epoch") from None
 
     async def _refuse(self, number: int, reason: str) -> None:
         self._numbers.settle(number, number)

@@ -272,7 +272,7 @@ class Nodes:
             row = await listing.numbered(connection, camera, frame.epoch, frame.seq)
         if row is None:
             return False
-        if row["bytes"] != len(frame.image):
+        if not listing.is_of(row, frame.image):
             raise Conflict
         return True
 

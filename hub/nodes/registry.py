@@ -39,6 +39,7 @@ class Refusal(StrEnum):
     REVOKED = "revoked"
     DUPLICATE = "credential in use by another connection"
     MALFORMED = "malformed message"
+    NUMBER_TWICE = "number given to two pictures"
     TOO_LARGE = "message too large"
     TOO_FAST = "more than its limits allow"
     VERSION = "no common version"
@@ -51,6 +52,7 @@ CLOSE: Final = {
     Refusal.REVOKED: Close.REVOKED,
     Refusal.DUPLICATE: Close.DUPLICATE,
     Refusal.MALFORMED: Close.MALFORMED,
+    Refusal.NUMBER_TWICE: Close.MALFORMED,
     Refusal.TOO_LARGE: Close.MALFORMED,
     Refusal.TOO_FAST: Close.TOO_FAST,
     Refusal.VERSION: Close.VERSION,

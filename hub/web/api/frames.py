@@ -79,7 +79,7 @@ async def send_frame(request: web.Request, camera: str, headers: FrameHeaders) -
         raise Problem(410, "the hub had this frame until its time was over", hint="do not send it again")
     if row is None:
         raise Problem(503, "the frame was lost", hint="send it again", headers=RETRY_AFTER)
-    if row["bytes"] != len(image) or headers.captured_at not in (None, row["captured_at"]):
+    if not listing.is_of(row, image) or headers.captured_at not in (None, row["captured_at"]):
         raise Problem(409, "another frame was sent under this key or number", hint="give each frame one of its own")
     answer = records.Received(
         frame=row["id"],

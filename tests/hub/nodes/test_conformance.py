@@ -311,21 +311,43 @@ async def test_a_node_that_missed_its_new_epoch_is_told_again(hub: NodeHub) -> N
     assert epochs[0] == epochs[1] == board.epoch + 1
 
 
-async def test_a_number_given_twice_is_no_duplicate(hub: NodeHub) -> None:
+@pytest.mark.parametrize("other", [b"another one", b"fIrst"])
+async def test_a_number_given_twice_is_no_duplicate(
+    hub: NodeHub, other: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     """A card restored from a copy counted on without the hub: nothing may be taken for what it is not."""
-    async with hub.talking("twice") as talk:
+    camera = f"twice-{len(other)}"
+    async with hub.talking(camera) as talk:
         board = talk.board
         await talk.send(board.frame(JPEG + b"first"))
         await talk.acknowledged(1)
     await hub.gone(board)
     async with connected(board) as talk:
         await talk.hello()
-        await talk.send(board.frame(JPEG + b"another one", number=1))
+        await talk.send(board.frame(JPEG + other, number=1))
         assert await talk.closed() == Close.MALFORMED
+        assert not [message for message in talk.heard if isinstance(message, Acknowledged)]
     await hub.gone(board)
     async with connected(board) as talk:
         await talk.send(board.hello())
         assert (await talk.expect(Accepted)).epoch == board.epoch + 1
+    assert await hub.frames(camera) == [(1, 1)]
+    assert hub.nodes.unnoted(board.node) == {Refusal.NUMBER_TWICE: 1}
+    assert f"node {board.node} at 127.0.0.1 was refused: number given to two pictures" in caplog.text
+
+
+async def test_a_frame_from_before_checksums_were_kept_goes_by_its_length(hub: NodeHub) -> None:
+    async with hub.talking("older") as talk:
+        board = talk.board
+        await talk.send(board.frame(JPEG))
+        await talk.acknowledged(1)
+    await hub.gone(board)
+    async with hub.opened.database.write() as connection:
+        await connection.execute(text("UPDATE frames SET checksum = NULL WHERE camera = 'older'"))
+    async with connected(board) as talk:
+        await talk.hello()
+        await talk.send(board.frame(JPEG, number=1))
+        assert await talk.acknowledged(1) == [1]
 
 
 # ---- two holders of one credential

@@ -88,6 +88,12 @@ async def test_what_tells_frames_apart(site: Site) -> None:
     assert len({answer.json["frame"] for answer in answers}) == 8
 
 
+async def test_as_many_other_bytes_under_a_used_name_are_a_conflict(site: Site) -> None:
+    assert (await site.send(ADA, Idempotency_Key="k")).status == 202
+    assert (await site.send(ADA[:-1] + bytes([ADA[-1] ^ 1]), Idempotency_Key="k")).status == 409
+    assert (await site.send(ADA, Idempotency_Key="k")).status == 200
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [
