@@ -36,7 +36,6 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 async def hub(folder: Path) -> AsyncIterator[SmallHub]:
-    (folder / "hub").mkdir()
     async with small_hub(folder / "hub") as hub:
         yield hub
 

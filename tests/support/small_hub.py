@@ -161,9 +161,13 @@ class SmallHub:
 
     async def kill(self) -> None:
         """As if its power went: nothing is said."""
+        self.cut()
+        await self._runner.cleanup()
+
+    def cut(self) -> None:
+        """Breaks every connection."""
         for transport in list(self.transports):
             transport.abort()
-        await self._runner.cleanup()
 
     async def until(self, condition: Callable[[], object], seconds: float = 30) -> None:
         async with asyncio.timeout(seconds):
@@ -338,6 +342,7 @@ class SmallHub:
 
 @asynccontextmanager
 async def small_hub(folder: Path, **fields: Any) -> AsyncIterator[SmallHub]:
+    folder.mkdir(exist_ok=True)
     hub = SmallHub(Key(folder), **fields)
     await hub.start()
     try:
