@@ -124,6 +124,7 @@ class Agent:
             dropped=report.dropped,
             throttled=board.throttled(),
             problems=tuple(problem for problem in problems if problem),
+            incidents=report.incidents or None,
         )
 
     def identify(self, seconds: float) -> None:
@@ -231,6 +232,7 @@ class Agent:
             "phase": self.link.phase.value,
             "problems": list(health.problems),
             "spool": {"entries": health.spool_entries, "bytes": health.spool_bytes, "dropped": dict(health.dropped)},
+            "incidents": dict(health.incidents or {}),
             "captured": health.captured,
             "kept": health.kept,
             "update": None if self._update is None else {"version": self._update.version, "note": self._update.note},

@@ -154,7 +154,7 @@ def _status(arguments: argparse.Namespace, settings: Settings) -> int:
         "hub": str(paired.hub) if paired else None,
         "keys": [pin.hex() for pin in (paired.hub.pin, paired.hub.backup)] if paired else [],
         "confirmed": bool(paired and paired.confirmed),
-        **{key: told[key] if told else None for key in ("heard", "spool", "captured", "kept", "update")},
+        **{key: told[key] if told else None for key in ("heard", "spool", "incidents", "captured", "kept", "update")},
         "problems": told["problems"] if told else [],
     }
     sys.stdout.write(f"{json.dumps(facts) if arguments.json else _readable(facts)}\n")
@@ -175,6 +175,7 @@ def _readable(facts: dict[str, Any]) -> str:
         lines.append(f"spool     {spool['entries']} entries, {spool['bytes'] / 1e6:.1f} MB")
         lines += [f"lost      {count}: {reason}" for reason, count in spool["dropped"].items()]
         lines.append(f"pictures  {facts['captured']} looked at, {facts['kept']} kept")
+    lines += [f"incident  {count} times: {incident}" for incident, count in (facts["incidents"] or {}).items()]
     if update := facts["update"]:
         lines.append(f"update    to {update['version']}, as the hub has it: {update['note']}")
     return "\n".join([*lines, *(f"problem   {problem}" for problem in facts["problems"])])

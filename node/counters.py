@@ -1,4 +1,5 @@
-"""What the spool must know after a power cut beside its entries: which numbers were given, what was given up.
+"""What the spool must know after a power cut beside its entries: which numbers were given, what was given up, and what
+befell the node meanwhile.
 
 A file of two slots, written in turn and in place: a torn write spoils one and leaves the other, and a full disk does
 not prevent it, since no block is added.
@@ -10,22 +11,26 @@ import json
 import os
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
 from node.files import sync_folder
 
 SLOT: Final = 4096
+OTHER_KEY: Final = "somebody with another key answered at the hub's address"
+"""An incident, counted once until the hub itself answers again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """Numbers up to `reserved` may have been given; all up to `settled` are the hub's; `dropped` counts by reason."""
+    """Numbers up to `reserved` may have been given; all up to `settled` are the hub's; `dropped` counts pictures by
+    reason, `incidents` what else the hub is to know of."""
 
     reserved: int = 0
     settled: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)
+    incidents: Mapping[str, int] = field(default_factory=dict)
 
 
 class CountersFile:
@@ -43,8 +48,7 @@ class CountersFile:
 
     def write(self, counters: Counters) -> None:
         """Durably. Raises OSError; what was written before then still stands."""
-        fields = {"reserved": counters.reserved, "settled": counters.settled, "dropped": dict(counters.dropped)}
-        text = json.dumps({"turn": self._turn + 1, **fields}).encode()
+        text = json.dumps({"turn": self._turn + 1, **asdict(counters)}).encode()
         slot = (b"%08x" % zlib.crc32(text) + text).ljust(SLOT, b" ")
         os.pwrite(self._handle, slot, SLOT * ((self._turn + 1) % 2))
         os.fdatasync(self._handle)
@@ -60,6 +64,8 @@ class CountersFile:
             if int(data[:8], 16) != zlib.crc32(data[8:]):
                 return None
             found = json.loads(data[8:])
-            return found["turn"], Counters(found["reserved"], found["settled"], found["dropped"])
+            return found["turn"], Counters(
+                found["reserved"], found["settled"], found["dropped"], found.get("incidents", {})
+            )
         except (ValueError, KeyError):
             return None

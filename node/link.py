@@ -14,6 +14,7 @@ from yarl import URL
 
 from node.board import has_network
 from node.clock import Clock, HubTime
+from node.counters import OTHER_KEY
 from node.discovery import announced
 from node.log import Log
 from node.pauses import Pauses
@@ -93,6 +94,7 @@ class Link:
         self._invited = asyncio.Event()
         self._invited_at = clock.now().mono
         self._failures = 0
+        self._impostor_of: HubAddress | None = None
         self._refused = 0
         self._pause = 0.0
 
@@ -186,8 +188,11 @@ class Link:
             try:
                 reached = await self._open(stack, host, port, hub)
             except (aiohttp.ClientError, OSError, ValueError) as error:
+                if isinstance(error, aiohttp.ServerFingerprintMismatch) and (host, port) == places[0]:
+                    await self._impostor(hub)
                 self._unreachable(f"{host}, port {port}", error)
             else:
+                self._impostor_of = None
                 return reached
         self._failures += 1
         return None
@@ -201,6 +206,13 @@ class Link:
         stack.push_async_callback(session.close)
         async with asyncio.timeout(CONNECT):
             return await session.ws_connect(url, max_msg_size=LONGEST_TEXT + 1), key.met
+
+    async def _impostor(self, hub: HubAddress) -> None:
+        """Says and counts it, once for as long as the hub itself does not answer."""
+        if self._impostor_of != hub:
+            self._impostor_of = hub
+            logger.warning("At %s answers somebody with another key than the hub's. Nothing was sent.", hub)
+            await self._log.note(OTHER_KEY)
 
     def _unreachable(self, place: str, error: Exception) -> None:
         if isinstance(error, aiohttp.ServerFingerprintMismatch):

@@ -58,6 +58,10 @@ class Log:
     async def refuse(self, number: int, reason: str) -> None:
         await self._do(lambda: self._spool.refuse(number, reason), news=False)
 
+    async def note(self, incident: str) -> None:
+        """Counts what befell the node."""
+        await self._do(lambda: self._spool.note(incident), news=False)
+
     async def last(self) -> int:
         return await self._do(lambda: self._spool.last, news=False)
 

@@ -39,13 +39,14 @@ NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`problem` says in a sentence what keeps the card from being written, or is empty."""
+    """`dropped` and `incidents` as in Counters. `problem`: a sentence on what keeps the card from being written."""
 
     entries: int
     frames: int
     bytes: int
     written: int
     dropped: dict[str, int]
+    incidents: dict[str, int]
     problem: str
 
 
@@ -65,6 +66,7 @@ class Spool:
         self._opened: dict[str, int] = {}
         self._serial = max((serial(s.path) for s in self._segments), default=0)
         self._dropped = Counter(dict(known.dropped))
+        self._incidents = Counter(dict(known.incidents))
         self._dropped[DAMAGED] += sum(loss.count for loss in found.losses)
         self._withholding = withdraw(found.entries)
         self._entries = merged(found.entries)
@@ -147,6 +149,11 @@ class Spool:
                 self._count(f"refused by the hub: {reason[:80]}", 1)
             self.settle(number, self._entries[at].last)
 
+    def note(self, incident: str) -> None:
+        """Counts, durably, what befell the node."""
+        self._incidents[incident] += 1
+        self._write_counters()
+
     # ---- epochs
 
     def restart(self) -> int:
@@ -169,6 +176,7 @@ class Spool:
             self._retire(stream)
         self._remove_needless()
         self._dropped.clear()
+        self._incidents.clear()
         self._write_counters()
         return frames
 
@@ -177,7 +185,8 @@ class Spool:
     def report(self) -> Report:
         frames = sum(entry.kind is Kind.FRAME for entry in self._entries)
         lost = {reason: count for reason, count in self._dropped.items() if count}
-        return Report(len(self._entries), frames, self._bytes(), self._written, lost, self._problem)
+        told = dict(self._incidents)
+        return Report(len(self._entries), frames, self._bytes(), self._written, lost, told, self._problem)
 
     def close(self) -> None:
         self.commit()
@@ -202,7 +211,7 @@ class Spool:
         settled = self._entries[0].number - 1 if self._entries else self._last
         lost = {reason: count for reason, count in self._dropped.most_common(20) if count}
         reserved = self._counters.last.reserved if reserved is None else reserved
-        self._try(lambda: self._counters.write(Counters(reserved, settled, lost)))
+        self._try(lambda: self._counters.write(Counters(reserved, settled, lost, dict(self._incidents))))
 
     def _count(self, reason: str, pictures: int) -> None:
         self._dropped[reason] += pictures

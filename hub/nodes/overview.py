@@ -17,7 +17,10 @@ from .updates import notice
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """How a node said it is: degrees Celsius, bytes, dBm, and what its spool holds. `dropped` by reason."""
+    """How a node said it is: degrees Celsius, bytes, dBm, and what its spool holds.
+
+    `dropped` counts pictures by reason, `incidents` what else befell it.
+    """
 
     told_now: bool
     uptime: timedelta
@@ -32,6 +35,7 @@ class Board:
     dropped: Mapping[str, int]
     throttled: bool
     problems: tuple[str, ...]
+    incidents: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,7 @@ def _board(node: Node, session: Session | None) -> Board | None:
         return None
     values["uptime"] = timedelta(seconds=min(max(0.0, float(values["uptime"])), 1e9))
     values["problems"] = tuple(values["problems"])
+    values["incidents"] = values.get("incidents") or {}
     return Board(told_now=told is not None, **values)
 
 

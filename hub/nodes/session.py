@@ -268,7 +268,8 @@ class Session:
         self.told.health = replace(
             message,
             problems=tuple(line_of(problem) for problem in message.problems[:MOST_SAYINGS]),
-            dropped={line_of(reason): count for reason, count in list(message.dropped.items())[:MOST_SAYINGS]},
+            dropped=_counts(message.dropped),
+            incidents=_counts(message.incidents or {}),
         )
 
     @_take.register
@@ -304,6 +305,10 @@ class Session:
     @_take.register
     async def _(self, message: Dropped) -> None:
         self.log.take(message)
+
+
+def _counts(told: Mapping[str, int]) -> dict[str, int]:
+    return {line_of(what): count for what, count in list(told.items())[:MOST_SAYINGS]}
 
 
 def _check(moment: Moment) -> None:

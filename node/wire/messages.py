@@ -111,7 +111,8 @@ class Pong:
 class Health:
     """How the board is: seconds up, degrees Celsius, free bytes, and what waits in its spool.
 
-    `dropped` counts pictures given up since pairing, by reason; `problems` are sentences for an administrator.
+    `dropped` counts pictures given up since pairing, by reason, and `incidents` what else an administrator should know
+    of, by what it was; `problems` are sentences for him.
     """
 
     uptime: float
@@ -126,6 +127,7 @@ class Health:
     dropped: Mapping[str, int] = field(default_factory=dict)
     throttled: bool = False
     problems: tuple[str, ...] = ()
+    incidents: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,6 +221,7 @@ class Board:
     dropped: Annotated[Mapping[str, int], "Pictures given up, by reason."]
     throttled: Annotated[bool, "Too hot, or too little power."]
     problems: tuple[str, ...]
+    incidents: Annotated[Mapping[str, int], "What else befell it since it was paired, by what it was."]
 
 
 @dataclass(frozen=True, slots=True)

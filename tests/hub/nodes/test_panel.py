@@ -65,16 +65,21 @@ async def test_the_code_of_the_page_pairs_a_node_that_is_confirmed_there(hub: No
         status, page = await posted(hub, f"/nodes/{board.node}/confirm")
         assert status == 200  # after following the redirection
         await talk.expect(Welcome)
-        await talk.send(Health(uptime=7200, temperature=48.4, disk_free=12_000_000_000, dropped={"full": 3}))
+        await talk.send(
+            Health(
+                uptime=7200, temperature=48.4, disk_free=12_000_000_000, dropped={"full": 3}, incidents={"a <b>key": 2}
+            )
+        )
         await talk.send(board.frame())
         await talk.acknowledged(1)
         page = (await hub.site.get("/nodes")).text
-        for words in ("Connected since", "48 °C", "12.0 GB", "3 <bdi>full", "2 h"):
+        for words in ("Connected since", "48 °C", "12.0 GB", "3 <bdi>full", "2 h", "twice: <bdi>a &lt;b&gt;key"):
             assert words in page
         assert board.node in (await hub.site.get("/cameras")).text
         one = (await hub.site.get(f"/api/v1/nodes/{board.node}")).json
         assert (one["state"], one["health"]["temperature"]) == ("confirmed", 48.4)
         assert one["connected_since"]
+        assert one["health"]["incidents"] == {"a <b>key": 2}
         assert abs(one["skew"]) < 1
         await posted(hub, f"/nodes/{board.node}/remove")
         assert await talk.closed() == 4003

@@ -47,7 +47,14 @@ from_node = st.one_of(
     st.builds(Watched, natural, moments, st.none() | number),
     st.builds(Dropped, natural, natural, natural, words),
     st.builds(Pong, natural, moments),
-    st.builds(Health, number, st.none() | number, problems=st.tuples(words), dropped=st.dictionaries(words, natural)),
+    st.builds(
+        Health,
+        number,
+        st.none() | number,
+        problems=st.tuples(words),
+        dropped=st.dictionaries(words, natural),
+        incidents=st.none() | st.dictionaries(words, natural),
+    ),
     st.builds(Credential, secret),
 )
 from_hub = st.one_of(

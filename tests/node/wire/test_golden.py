@@ -61,6 +61,7 @@ FROM_NODE: list[FromNode] = [
     Configured("v2", "no such resolution"),
     Credential(SECRET),
     Pair(TOKEN, SECRET, "fras-node 1", was="n-0123abcd"),
+    Health(1.0, incidents={"another key": 2}),
 ]
 FROM_HUB: list[FromHub] = [
     Accepted("n-0123abcd", 4),
