@@ -7,7 +7,7 @@ WORKERS := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 export VENV PYTHON VERBOSE
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev run service test check node postgres smoke bench lock clean
+.PHONY: help install dev run service test check node node-12 node-13 postgres smoke bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -28,7 +28,7 @@ service: ## as root: install FRAS as a systemd service, or upgrade it (docs/oper
 
 test: check ## set up, check, run every test, and a smoke run on a second Python
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --junitxml=$(RESULTS)/tests.xml $(ARGS)
-	@$(MAKE) --no-print-directory -j2 --output-sync=target node smoke
+	@$(MAKE) --no-print-directory -j3 --output-sync=target node smoke
 
 check: dev ## lint, format and types (ruff, mypy --strict); changes nothing
 	$(BIN)/ruff check .
@@ -40,8 +40,9 @@ postgres: dev ## the hub's tests, commands and panel and all, on PostgreSQL
 	@echo "On PostgreSQL: $(ON_POSTGRES)"
 	@FRAS_TEST_DATABASE=postgresql $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(ON_POSTGRES)
 
-node: dev ## the node's tests on the versions that a Raspberry Pi has
-	@scripts/node-tests $(RESULTS)/node.xml
+node: node-12 node-13 ## the node's tests on the versions that Raspberry Pi OS 12 and 13 have
+node-12 node-13: node-%: dev
+	@scripts/node-tests $* $(RESULTS)/node-$*.xml
 
 smoke: dev ## the tests marked smoke on a second Python, when there is one
 	@scripts/smoke $(RESULTS)/smoke.xml

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-LOCKS = ("build", "run", "dev", "rclone")
+LOCKS = ("build", "run", "dev", "rclone", "node-12", "node-13")
 
 
 def locked(name: str) -> dict[str, list[tuple[Requirement, list[str]]]]:
