@@ -7,6 +7,8 @@ import importlib
 import time
 from collections.abc import Sequence
 
+import pytest
+
 from .measure import Skipped, machine, report, say
 
 BENCHES = (
@@ -41,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         start = time.monotonic()
         try:
             importlib.import_module(f"{__package__}.{name}").run(full=options.full)
-        except Skipped as reason:
+        except (Skipped, pytest.skip.Exception) as reason:  # pytest's: a server that the tests start, too, is missing
             report(name, skipped=str(reason))
         except Exception as fault:
             report(name, failed=f"{type(fault).__name__}: {fault}")

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -46,10 +46,10 @@ from tests.support.azure.client import ManualClock, api
 from tests.support.azure.server import KEY
 from tests.support.distributions import install
 from tests.support.rtsp_server import serving
-from tests.support.s3_servers import Server, rclone, rclone_program
+from tests.support.s3_servers import Server, rclone
 
 from .ill import AZURE, S3, WELL, Ill, ill
-from .measure import Skipped, report
+from .measure import report
 
 LEAST = 0.9
 """The share of its pace that the healthy camera must keep."""
@@ -71,17 +71,16 @@ cameras:
 
 
 def run(full: bool = False) -> None:
-    if rclone_program() is None:
-        raise Skipped("rclone is not installed; scripts/services brings it")
     logging.getLogger("fras").setLevel(logging.CRITICAL)
-    with tempfile.TemporaryDirectory(prefix="fras-bench-") as place:
-        try:
-            with rclone(Path(place)) as server, serving() as stream, ill(server.endpoint, stream.port) as remotes:
-                server.make(BUCKET)
-                asyncio.run(_pace(remotes, 8 if full else 4, 8.0 if full else 4.0))
-                asyncio.run(_often(remotes, 10_000 if full else 1_000))
-        except pytest.skip.Exception as reason:
-            raise Skipped(str(reason)) from None
+    with (
+        tempfile.TemporaryDirectory(prefix="fras-bench-") as place,
+        rclone(Path(place)) as server,
+        serving() as stream,
+        ill(server.endpoint, stream.port) as remotes,
+    ):
+        server.make(BUCKET)
+        asyncio.run(_pace(remotes, 8 if full else 4, 8.0 if full else 4.0))
+        asyncio.run(_often(remotes, 10_000 if full else 1_000))
 
 
 async def _pace(remotes: Ill, rounds: int, seconds: float) -> None:
@@ -157,7 +156,7 @@ async def _ill(remotes: Ill, remote: str, ways: Iterator[str]) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def _failing_cameras(school: School, ports: list[int]) -> AsyncIterator[None]:
+async def _failing_cameras(school: School, ports: Sequence[int]) -> AsyncIterator[None]:
     names = []
 
     async def deliver(camera: str, event: CameraEvent) -> None:
