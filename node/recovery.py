@@ -18,11 +18,15 @@ MARKS: Final = "marks"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """`entries` in order of their numbers; `losses` of them are new: they say what should be there and is not."""
+    """`entries` in order of their numbers; `losses` of them are new: they say what should be there and is not.
+
+    `torn` are the files whose last bytes are no record, and how many bytes are before them.
+    """
 
     segments: list[Segment]
     entries: list[Entry]
     losses: list[Entry]
+    torn: list[tuple[Segment, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,9 @@ def recover(folder: Path, settled: int, reserved: int) -> Found:
     segments = [Segment(path) for path in sorted(folder.iterdir()) if _NAME.fullmatch(path.name)]
     log: dict[int, Entry] = {}
     damages: list[_Damaged] = []
+    torn: list[tuple[Segment, int]] = []
     for segment in segments:
-        for entry in _read(segment, damages):
+        for entry in _read(segment, damages, torn):
             if entry.kind is Kind.DROPPED:
                 for number in range(entry.number, entry.last + 1):
                     if (old := log.get(number)) and number == old.number:
@@ -63,12 +68,12 @@ def recover(folder: Path, settled: int, reserved: int) -> Found:
             log[entry.number] = entry
     entries = _without_what_is_covered(sorted(log.values(), key=lambda entry: (entry.number, -entry.last)))
     losses = list(_holes(entries, damages, settled, reserved))
-    return Found(segments, sorted(entries + losses, key=lambda entry: entry.number), losses)
+    return Found(segments, sorted(entries + losses, key=lambda entry: entry.number), losses, torn)
 
 
-def _read(segment: Segment, damages: list[_Damaged]) -> Iterator[Entry]:
+def _read(segment: Segment, damages: list[_Damaged], torn: list[tuple[Segment, int]]) -> Iterator[Entry]:
     """The entries of a file. What is damaged can only be guessed: one picture, if the file has pictures."""
-    before, damaged, pictures = 0, False, int(not segment.path.stem.endswith(MARKS))
+    before, end, damaged, pictures = 0, 0, False, int(not segment.path.stem.endswith(MARKS))
     try:
         for found in segment.records():
             if isinstance(found, Damage):
@@ -76,8 +81,10 @@ def _read(segment: Segment, damages: list[_Damaged]) -> Iterator[Entry]:
                 continue
             if damaged:
                 damages.append(_Damaged(before, found.number, pictures))
-            before, damaged = found.number, False
+            before, end, damaged = found.number, found.offset + found.length, False
             yield entry_of(found, segment)
+        if damaged:
+            torn.append((segment, end))
     except OSError:
         damaged = True
     if damaged:

@@ -101,6 +101,11 @@ class Segment:
             os.close(self._handle)
             self._handle = -1
 
+    def shorten(self, size: int) -> None:
+        """To its first bytes, so many. Raises OSError."""
+        os.truncate(self.path, size)
+        self.size = size
+
     def remove(self) -> None:
         """Fine if it has gone. Raises OSError."""
         self.seal()

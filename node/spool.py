@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -75,6 +76,10 @@ class Spool:
         self._written = 0
         self._settle(0, known.settled)
         self.commit()
+        if found.losses:
+            self._write_counters()
+        if not self._problem:  # the losses are on the card: once is often enough to find them
+            self._shorten(found.torn)
 
     # ---- what is added
 
@@ -283,6 +288,11 @@ class Spool:
     def _remove(self, segment: Segment) -> None:
         if self._try(segment.remove):
             self._segments.remove(segment)
+
+    def _shorten(self, torn: list[tuple[Segment, int]]) -> None:
+        for segment, size in torn:
+            if segment in self._segments:
+                self._try(partial(segment.shorten, size))
 
     def _remove_needless(self) -> None:
         for segment in [s for s in self._segments if not s.live and not s.open]:

@@ -15,26 +15,32 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from node.entries import FULL, STILL
+from node.entries import DAMAGED, FULL, STILL
+from node.recovery import MARKS
 from node.segments import Kind
 from node.spool import Spool
 from node.wire import Moment
 from tests.support.cards import small_card
+from tests.support.tearing import torn
 
 ROOT = Path(__file__).parents[2]
-ROUNDS = 6
+ROUNDS = 12
 
 WRITER = """
 import os, random, sys, zlib
 from pathlib import Path
 from node.spool import Spool
 from node.wire import Moment
+from tests.support.tearing import tear
+
+def say(*words):
+    os.write(1, (" ".join(map(str, words)) + "\\n").encode())
 
 chance = random.Random(int(sys.argv[2]))
 spool = Spool(Path(sys.argv[1]), 3_000_000)
+if sys.argv[3:]:
+    tear(int(sys.argv[3]), float(sys.argv[4]), lambda: say("torn"))
 out, mono = [], 1
-def say(*words):
-    os.write(1, (" ".join(map(str, words)) + "\\n").encode())
 while True:
     mono += 20_000_000
     act = chance.random()
@@ -58,20 +64,30 @@ while True:
 
 
 def test_killed_at_any_moment_it_has_all_that_was_kept(tmp_path: Path) -> None:
-    """Every frame that `frame` returned for, and that was not acknowledged, is there, or is said to be dropped."""
+    """Every frame that `frame` returned for, and that was not acknowledged, is there, or gave way in a full spool.
+
+    Each other time it is killed with a part of a record written.
+    """
     folder = tmp_path / "spool"
     kept: dict[int, int] = {}
     begun: set[int] = set()
     settled: set[int] = set()
+    half_written = 0
     chance = random.Random(4)
     for round_ in range(ROUNDS):
-        command = [sys.executable, "-c", WRITER, str(folder), str(round_)]
+        tear = [str(chance.randrange(60)), str(chance.random())] if round_ % 2 else []
+        command = [sys.executable, "-c", WRITER, str(folder), str(round_), *tear]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, env=environment) as writer:
             assert writer.stdout is not None
-            said = [writer.stdout.readline() for _ in range(chance.randrange(5, 120))]
+            if tear:
+                said = list(iter(writer.stdout.readline, b"torn\n"))
+            else:
+                said = [writer.stdout.readline() for _ in range(chance.randrange(5, 120))]
             writer.kill()
             said += writer.stdout.readlines()
+        assert len(torn(folder)) == 1 or not tear
+        half_written += sum(MARKS not in file.stem for file in torn(folder))
         highest = max(kept, default=0)
         for line in said:
             word, *numbers = line.split()
@@ -85,13 +101,15 @@ def test_killed_at_any_moment_it_has_all_that_was_kept(tmp_path: Path) -> None:
     spool = Spool(folder, 3_000_000)
     log = list(iter(lambda: spool.take(10**9), None))
     present = {entry.number: zlib.crc32(entry.jpeg) for entry in log if entry.kind is Kind.FRAME}
-    dropped = {number for entry in log if entry.kind is Kind.DROPPED for number in range(entry.number, entry.last + 1)}
+    gave_way = [entry for entry in log if entry.kind is Kind.DROPPED and entry.reason in (FULL, STILL)]
+    dropped = {number for entry in gave_way for number in range(entry.number, entry.last + 1)}
     missing = set(kept) - set(present) - settled - dropped
     assert not missing
     assert all(kept.get(number, checksum) == checksum for number, checksum in present.items())
     assert set(present.values()) <= begun
     lost = [entry for entry in log if entry.kind is Kind.DROPPED and entry.count]
-    assert {entry.reason for entry in lost} <= {FULL, STILL}
+    assert {entry.reason for entry in lost} <= {FULL, STILL, DAMAGED}
+    assert spool.report().dropped[DAMAGED] == half_written > 0
     spool.close()
     assert len(kept) > 50
     assert settled & set(kept)

@@ -273,6 +273,17 @@ class TestDamage:
         assert frames == [1, 2, 3, 4, 5]
         spool.close()
 
+    def test_a_torn_end_is_one_loss_however_often_the_power_goes(self, folder: Path) -> None:
+        """Each time numbers that were reserved and not used are missing, too: nobody lost a picture of those."""
+        file = self.filled(folder)
+        file.write_bytes(file.read_bytes()[:-60])
+        for second in range(10, 13):
+            spool = reopened(folder)  # and never closed
+            spool.frame(moment(second), jpeg(second), moved=False)
+            assert spool.report().dropped == {DAMAGED: 1}
+            assert sum(entry.count for entry in drained(spool)) == 1
+        assert len(file.read_bytes()) == 5 * 148
+
     def test_an_empty_or_foreign_file_is_no_obstacle(self, folder: Path) -> None:
         self.filled(folder, frames=1)
         (folder / "00000000ffff-moved.seg").write_bytes(b"")
