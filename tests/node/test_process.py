@@ -15,8 +15,9 @@ import pytest
 
 from node.cli import main
 from node.wire import Close, Hello, Update
-from tests.support.node_process import ROOT, Place
+from tests.support.node_process import ROOT, NumberedPlace, Place
 from tests.support.small_hub import SmallHub
+from tests.support.tearing import torn
 
 
 @pytest.fixture
@@ -24,27 +25,41 @@ def place(folder: Path) -> Place:
     return Place(folder)
 
 
-async def test_killed_again_and_again_nothing_is_lost_or_told_twice(place: Place, hub: SmallHub) -> None:
-    """After each kill -9: what was acknowledged the hub has once; all else is on the card, and arrives later."""
+async def test_killed_again_and_again_nothing_is_lost_or_told_twice(folder: Path, hub: SmallHub) -> None:
+    """After each kill -9: what was acknowledged the hub has once; all else is on the card, and arrives later.
+
+    The last one comes in the middle of a write.
+    """
+    place = NumberedPlace(folder)
+
+    def known() -> list[int]:
+        return [len(jpeg) - place.smallest for jpeg in hub.frames()]
+
     hub.config = {"interval": 0.05, "watch": 1}
     assert (await place.does("pair", stdin=hub.invitation().uri()))[0] == 0
     chance = random.Random(1)
     due: dict[int, bytes] = {}
-    for round_ in range(4):
+    for round_ in range(5):
         hub.faults.forget_acks = round_ % 2 == 0
-        async with place.running() as node:
+        tear = {"TEAR": "20"} if round_ == 4 else {}
+        async with place.running(**tear) as node:
             before = len(hub.frames())
             await hub.until(lambda: len(hub.frames()) > before + 2)  # noqa: B023
             if round_ == 1:
                 await hub.kill()
-            await asyncio.sleep(chance.random() / 2)
+            if tear:
+                await hub.until((place.folder / "torn").exists)
+            else:
+                await asyncio.sleep(chance.random() / 2)
             node.kill()
             await node.wait()
         if round_ == 1:
             await hub.start()
+        assert len(torn(place.spool)) == 1 or not tear
+        place.counted(known(), half_written=len(tear))
         waiting = place.waiting()
-        known = {number: kept for (_, number), kept in hub.ledger.items() if isinstance(kept, bytes)}
-        assert all(known.get(number, jpeg) == jpeg for number, jpeg in waiting.items())
+        told = {number: kept for (_, number), kept in hub.ledger.items() if isinstance(kept, bytes)}
+        assert all(told.get(number, jpeg) == jpeg for number, jpeg in waiting.items())
         due |= waiting
     hub.faults.forget_acks = False
     hub.config = {"active": []}
@@ -55,6 +70,8 @@ async def test_killed_again_and_again_nothing_is_lost_or_told_twice(place: Place
         node.send_signal(signal.SIGTERM)
         assert await node.wait() == 0
     assert place.waiting() == {}
+    assert place.kept() <= set(known())
+    place.counted(known(), half_written=1)
     assert all(hub.ledger[1, number] == jpeg for number, jpeg in due.items())
     numbers = sorted(number for _, number in hub.ledger)
     assert numbers == list(range(1, numbers[-1] + 1))

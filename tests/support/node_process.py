@@ -6,11 +6,13 @@ import asyncio
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from node.entries import DAMAGED
 from node.segments import Kind
 from node.spool import Spool
 from tests.support.numbered_node import SMALLEST
@@ -105,7 +107,7 @@ class NumberedPlace(Place):
 
     @property
     def environment(self) -> dict[str, str]:
-        files = {"TAKEN": str(self.folder / "taken"), "KEPT": str(self.folder / "kept")}
+        files = {name.upper(): str(self.folder / name) for name in ("taken", "kept", "torn")}
         return {**super().environment, **files, "SMALLEST": str(self.smallest)}
 
     def taken(self) -> int:
@@ -117,10 +119,10 @@ class NumberedPlace(Place):
         file = self.folder / "kept"
         return {int(line) for line in file.read_bytes().splitlines()} if file.exists() else set()
 
-    def on_card(self, spool: Path | None = None) -> tuple[set[int], int]:
-        """Those that a node which does not run has still to tell, and how many it ever gave up."""
+    def on_card(self, spool: Path | None = None) -> tuple[set[int], Counter[str]]:
+        """Those that a node which does not run has still to tell, and how many it ever gave up, by reason."""
         found = card(spool or self.spool)
-        return {len(jpeg) - self.smallest for jpeg in found.frames.values()}, sum(found.dropped.values())
+        return {len(jpeg) - self.smallest for jpeg in found.frames.values()}, Counter(found.dropped)
 
     async def takes(self, more: int) -> None:
         """Waits for so many more pictures to be taken."""
@@ -129,14 +131,18 @@ class NumberedPlace(Place):
             while self.taken() < wanted:
                 await asyncio.sleep(0.02)
 
-    def counted(self, known: Collection[int], given_up: int = 0, spool: Path | None = None) -> set[int]:
+    def counted(
+        self, known: Collection[int], given_up: int = 0, half_written: int = 0, spool: Path | None = None
+    ) -> set[int]:
         """The hub has nothing twice, and all that was ever kept is `known` to it or still on the card.
 
-        Answers what is on the card, which says that it gave up so many. `spool` is a copy where the node runs.
+        Answers what is on the card, which says that it gave up so many of those, and that it lost those of which the
+        power cut off the end. `spool` is a copy, where the node runs.
         """
         kept = self.kept()
-        waiting, lost = self.on_card(spool)
+        waiting, dropped = self.on_card(spool)
         assert len(known) == len(set(known))
         assert set(known) | waiting <= set(range(1, self.taken() + 1))
-        assert lost == given_up == len(kept - set(known) - waiting)
+        assert dropped.pop(DAMAGED, 0) == half_written
+        assert dropped.total() == given_up == len(kept - set(known) - waiting)
         return waiting

@@ -2,6 +2,7 @@
 
 `python -m tests.support.numbered_node`. Of all lives of the board together, the size of the file $TAKEN is how many
 pictures were taken, and each of the spool's is in $KEPT, in a line of its own, once the spool has said that it has it.
+With $TEAR it stops in the middle of a write, after so many records of this life, and makes the file $TORN.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import node.log
 import node.settings
 from node.wire import Moment
 from tests.support import told_node
+from tests.support.tearing import tear
 
 Frame: TypeAlias = "Callable[[node.log.Log, Moment, bytes, bool], Awaitable[None]]"
 SMALLEST: Final = int(os.environ.get("SMALLEST", "3000"))
@@ -46,6 +48,8 @@ def kept(frame: Frame) -> Frame:
 if __name__ == "__main__":
     told_node.ToldLook.jpeg = numbered  # type: ignore[method-assign]
     node.log.Log.frame = kept(node.log.Log.frame)  # type: ignore[method-assign]
+    if after := os.environ.get("TEAR"):
+        tear(int(after), 0.4, Path(os.environ["TORN"]).touch)
     node.agent.make_gate = told_node.make_gate
     cameras = SimpleNamespace(CONFIG_SCHEMA={}, open_camera=told_node.open_camera)
     node.settings._camera = lambda platform: cameras  # type: ignore[assignment,return-value]

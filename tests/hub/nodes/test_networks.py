@@ -156,7 +156,7 @@ async def full(node: Board) -> None:
             node.wire.heal()
             last = node.taken()
             await node.until_hub_has(lambda known: max(known) > last)
-        _, given_up = node.on_card()
+        given_up = node.on_card()[1].total()
         assert given_up > 15
         node.counted(await node.at_hub(), given_up)
         await node.concluded()
