@@ -24,7 +24,8 @@ from hub.db.copying import Copied
 from hub.db.engine import Database, open_database
 from hub.db.errors import DatabaseError
 from hub.db.nodes import Node
-from hub.enrolment import Enrolment, Enrolments
+from hub.enrolling import Enrolments
+from hub.enrolment import Enrolment
 from hub.failure import Failure
 from hub.lock import lock_data_folder
 from hub.nodes.cameras import with_nodes
@@ -42,6 +43,7 @@ from hub.recognisers import (
     open_recognisers,
     remote_galleries_of,
     spare_finder,
+    unable,
 )
 from hub.registers import Registers
 from hub.remote_galleries import RemoteGallery
@@ -189,15 +191,16 @@ async def await_recogniser(school: School, part: RecognizerPart) -> AsyncIterato
 
 @asynccontextmanager
 async def open_all_recognisers(school: School) -> AsyncIterator[Recognisers]:
-    """All that are configured. Raises PluginError when one cannot be opened now."""
-    opener, spare = partial(open_recogniser, school), partial(spare_finder, school.catalog)
+    """All that are configured; those that do not open say why and are awaited. Raises PluginError where nothing finds
+    faces now."""
+    opener, spare = partial(await_recogniser, school), partial(spare_finder, school.catalog)
     async with open_recognisers(school.settings.recognizer.parts, spare, opener) as recognisers:
         yield recognisers
 
 
 @asynccontextmanager
 async def open_embedders(school: School) -> AsyncIterator[dict[str, Embedder]]:
-    """Those of the recognisers that give embeddings, by id. Raises PluginError when one cannot be opened now."""
+    """Those of the recognisers that give embeddings and work now, by id. Raises PluginError where there is none."""
     async with open_all_recognisers(school) as recognisers:
         yield embedders_of(recognisers.now)
 
@@ -212,27 +215,28 @@ async def open_storage(school: School) -> AsyncIterator[Storage]:
 
 @asynccontextmanager
 async def open_judge(school: School) -> AsyncIterator[Judge]:
-    """The recognisers, the galleries and the policies."""
+    """The recognisers, the galleries and the policies. Raises PluginError where nothing finds faces now."""
     async with open_all_recognisers(school) as recognisers:
         yield await judge_of(recognisers.now, school.settings, school.database, school.clock)
 
 
 @asynccontextmanager
 async def open_enrolment(school: School) -> AsyncIterator[Enrolments]:
-    """What `fras enroll` needs beside the school."""
+    """What `fras enroll` needs beside the school. Raises PluginError where nothing finds faces now."""
     async with open_all_recognisers(school) as recognisers, open_storage(school) as storage:
         made = await enrolments_of(school, embedders_of(recognisers.now), storage)
         settings, database, clock = school.settings, school.database, school.clock
-        yield Enrolments(made.each, remote_galleries_of(recognisers.now, settings, database, storage, clock))
+        galleries = remote_galleries_of(recognisers.now, settings, database, storage, clock)
+        yield Enrolments(made, galleries, unable(recognisers.now, settings))
 
 
-async def enrolments_of(school: School, embedders: Mapping[str, Embedder], storage: Storage) -> Enrolments:
+async def enrolments_of(school: School, embedders: Mapping[str, Embedder], storage: Storage) -> dict[str, Enrolment]:
     """Enrolment for each of these. Raises DatabaseError."""
     made = {}
     for name, embedder in embedders.items():
         policy = await policy_for(school.database, embedder.model, school.settings.policy_of(name))
         made[name] = Enrolment(school.database, embedder, storage, enrolment_policy(policy), school.clock)
-    return Enrolments(made)
+    return made
 
 
 @asynccontextmanager

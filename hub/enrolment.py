@@ -28,7 +28,6 @@ from hub.recognition.enrolment import Refusal, Verdict, judge, portrayed
 from hub.recognition.gallery import NumpyGallery
 from hub.recognition.policy import Policy
 from hub.recognition.templates import Template, template
-from hub.remote_galleries import RemoteGallery
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -350,20 +349,6 @@ class Enrolment:
 
     def _row(self, person: str, looked: _Looked, **what: Any) -> EnrolmentImage:
         return EnrolmentImage(person, looked.sha256, self._embedder.model.id, **what)
-
-
-class Enrolments:
-    """Enrolment for every recogniser in use, by its id: embedders, and the `galleries` that services keep."""
-
-    def __init__(self, each: Mapping[str, Enrolment], galleries: Mapping[str, RemoteGallery] | None = None) -> None:
-        self.each = each
-        self.galleries = galleries or {}
-
-    async def enrol(self, pupils: Sequence[Pupil]) -> AsyncIterator[ImageResult | PersonResult]:
-        """As `Enrolment.enrol`, for one recogniser after the other."""
-        for name, enrolment in self.each.items():
-            async for result in enrolment.enrol(pupils):
-                yield replace(result, by=name) if len(self.each) > 1 else result
 
 
 def _vector(image: EnrolmentImage) -> Embedding:

@@ -16,7 +16,7 @@ from hub.pipeline.galleries import GalleryKeeper
 from hub.pipeline.judge import Judge
 from hub.pipeline.members import AbsentMember, EmbedderMember, IdentifierMember, Member
 from hub.pipeline.verdicts import Chain, Ensemble, Rule
-from hub.plugin import Clock, Embedder, Identifier, NotReady, Storage
+from hub.plugin import Clock, Embedder, Identifier, NotReady, PluginError, Storage
 from hub.policies import policy_for
 from hub.reloading import Slot
 from hub.remote_galleries import RemoteGallery
@@ -151,10 +151,7 @@ def embedders_of(recognisers: Mapping[str, Recogniser | Awaited]) -> dict[str, E
 
 
 def finders_of(recognisers: Mapping[str, Recogniser | Awaited], settings: Settings) -> dict[str, str]:
-    """Which embedder finds faces for each identifier, by id; those that are open, and whose embedder is.
-
-    Raises Failure for a finder that is a service.
-    """
+    """Which embedder finds faces for each identifier, by id. Raises Failure for a finder that is a service."""
     first = next(name for name, one in recognisers.items() if _embeds(one))
     asked = {part.id: part.finder for part in settings.recognizer.parts}
     finders = {name: asked.get(name) or first for name, one in recognisers.items() if not _embeds(one)}
@@ -164,11 +161,19 @@ def finders_of(recognisers: Mapping[str, Recogniser | Awaited], settings: Settin
                 f"recognizer {finder} finds no faces itself, and is the finder of {name}",
                 hint="name a recogniser of this machine at finder, or remove it",
             )
-    return {
-        name: finder
-        for name, finder in finders.items()
-        if not isinstance(recognisers[name], Awaited) and not isinstance(recognisers[finder], Awaited)
-    }
+    return finders
+
+
+def unable(recognisers: Mapping[str, Recogniser | Awaited], settings: Settings) -> dict[str, PluginError]:
+    """Why nobody can be enrolled for them now: embedders that are not open, and services whose finder is not.
+
+    Raises Failure for a finder that is a service.
+    """
+    found = {name: one.why for name, one in recognisers.items() if isinstance(one, Awaited) and _embeds(one)}
+    for name, finder in finders_of(recognisers, settings).items():
+        if finder in found:
+            found[name] = NotReady(f"{finder}, which finds faces for it, does not work")
+    return found
 
 
 async def judge_of(
@@ -186,9 +191,9 @@ async def judge_of(
             members[name] = embedders[name] = EmbedderMember(one, gallery, policy)
     for name, finder in finders_of(recognisers, settings).items():
         service = recognisers[name]
-        assert isinstance(service, Identifier)
-        policy = await policy_for(database, service.model, settings.policy_of(name))
-        members[name] = IdentifierMember(service, embedders[finder], embedders[finder].gallery, policy)
+        if isinstance(service, Identifier) and finder in embedders:
+            policy = await policy_for(database, service.model, settings.policy_of(name))
+            members[name] = IdentifierMember(service, embedders[finder], embedders[finder].gallery, policy)
     for name in recognisers.keys() - members.keys():  # a service whose finder is absent is as good as absent
         members[name] = absent.get(name) or next(iter(absent.values()))
     rules: dict[str, Rule] = {name: Chain([member], clock) for name, member in members.items()}
@@ -211,13 +216,14 @@ def remote_galleries_of(
     storage: Storage,
     clock: Clock,
 ) -> dict[str, RemoteGallery]:
-    """Those that the services among them keep, by id. Raises Failure for a finder that is a service."""
+    """Those that the services among them keep, by id, also of services that are not open; without those whose finder
+    is not. Raises Failure for a finder that is a service."""
     galleries = {}
     for name, finder in finders_of(recognisers, settings).items():
         service, embedder = recognisers[name], recognisers[finder]
-        assert isinstance(service, Identifier)
-        assert isinstance(embedder, Embedder)
-        galleries[name] = RemoteGallery(name, service, embedder.model.id, database, storage, clock)
+        if isinstance(embedder, Embedder):
+            assert isinstance(service, Identifier | Awaited)
+            galleries[name] = RemoteGallery(name, service, embedder.model.id, database, storage, clock)
     return galleries
 
 
@@ -230,7 +236,9 @@ def routes_of(settings: Settings) -> dict[str, str]:
 async def open_recognisers(
     wanted: Sequence[RecognizerPart], spare: Callable[[], RecognizerPart], opener: Opener
 ) -> AsyncIterator[Recognisers]:
-    """Raises PluginError for one that cannot be opened now."""
+    """Those that do not open are awaited. Raises PluginError where nothing finds faces now."""
     async with Recognisers() as recognisers:
-        await recognisers.follow(wanted, spare, opener)
+        await recognisers.follow(wanted, spare, opener, patient=True)
+        if not embedders_of(recognisers.now):
+            raise next(one.why for one in recognisers.awaited.values() if not one.identifier)
         yield recognisers

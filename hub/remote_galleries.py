@@ -14,6 +14,7 @@ from hub.failure import Failure
 from hub.plugin import Clock, Identifier, NotFound, Picture, PluginError, Storage
 from hub.plugin.media import Unreadable, decode
 from hub.reconciling import Drift, reconcile
+from hub.runtime.awaited import Awaited
 from hub.runtime.backoff import BackOff
 
 logger = logging.getLogger("fras.remote")
@@ -46,14 +47,31 @@ class RemoteGallery:
     """
 
     def __init__(
-        self, name: str, identifier: Identifier, finder: str, database: Database, storage: Storage, clock: Clock
+        self,
+        name: str,
+        identifier: Identifier | Awaited,
+        finder: str,
+        database: Database,
+        storage: Storage,
+        clock: Clock,
     ) -> None:
         self.name = name
-        self._identifier = identifier
+        self._asked = identifier
         self._finder = finder
         self._database = database
         self._storage = storage
         self._clock = clock
+
+    @property
+    def open(self) -> bool:
+        return not isinstance(self._asked, Awaited)
+
+    @property
+    def _identifier(self) -> Identifier:
+        """Raises PluginError where it is not open."""
+        if isinstance(self._asked, Awaited):
+            raise self._asked.why
+        return self._asked
 
     async def version(self) -> int:
         """Another whenever `settle` may have something to do."""
@@ -65,22 +83,34 @@ class RemoteGallery:
 
         Broken off, it can be repeated: nothing is sent twice. Raises PluginError and DatabaseError.
         """
+        surplus, missing = await self._due()
+        for person in surplus:
+            await self.forget(person)
+        count = 0
+        refused: dict[tuple[str, str], str] = {}
+        for person, new in missing.items():
+            answers = await self._send(person, new)
+            count += len(answers)
+            refused |= {(person, sha256): said for sha256, said in answers.items() if said}
+        return Settled(tuple(surplus), count, refused)
+
+    async def unsent(self) -> list[str]:
+        """Whose portraits the service is still to be sent, as far as the database knows."""
+        _, missing = await self._due()
+        return list(missing)
+
+    async def _due(self) -> tuple[list[str], dict[str, dict[str, str]]]:
+        """Who is to be forgotten, and where storage keeps what is to be sent, by person and SHA-256."""
         async with self._database.read() as connection:
             sent = await remote.sent(connection, self.name)
             kept = await enrolments.kept(connection, self._finder)
             granted = await consent.granted(connection, {*sent, *kept}, self._clock.now())
             allowed = granted - await consent.invented(connection)
-        forgotten = sorted(sent.keys() - allowed)
-        for person in forgotten:
-            await self.forget(person)
-        count = 0
-        refused: dict[tuple[str, str], str] = {}
-        for person in sorted(kept.keys() & allowed):
-            new = {sha256: key for sha256, key in kept[person].items() if sha256 not in sent.get(person, {})}
-            answers = await self._send(person, new)
-            count += len(answers)
-            refused |= {(person, sha256): said for sha256, said in answers.items() if said}
-        return Settled(tuple(forgotten), count, refused)
+        new = {
+            person: {sha256: key for sha256, key in kept[person].items() if sha256 not in sent.get(person, {})}
+            for person in sorted(kept.keys() & allowed)
+        }
+        return sorted(sent.keys() - allowed), {person: pictures for person, pictures in new.items() if pictures}
 
     async def forget(self, person: str) -> None:
         """Deletes the person there, and notes that it is done. Raises PluginError; then it is still to be done."""

@@ -186,13 +186,14 @@ class Works:
         """Begins what goes on in the background for the recognisers there are now. Raises DatabaseError and Failure."""
         school, now, storage = self._school, self._recognisers.now, StorageInUse(self._storages)
         jobs: dict[str, Callable[[], Awaitable[None]]] = {}
-        for name, enrolment in (await enrolments_of(school, embedders_of(now), storage)).each.items():
+        for name, enrolment in (await enrolments_of(school, embedders_of(now), storage)).items():
             note = partial(school.supervisor.note, recogniser_instance(name))
             jobs[f"moving to {name}"] = partial(keep_moving, name, enrolment, school.database, school.clock, note)
         galleries = remote_galleries_of(now, school.settings, school.database, storage, school.clock)
         await warn_of_others(school.database, [name for name, one in now.items() if not isinstance(one, Embedder)])
         for name, gallery in galleries.items():
-            jobs[f"keeping {name} in step"] = partial(keep_in_step, gallery, school.clock)
+            if gallery.open:
+                jobs[f"keeping {name} in step"] = partial(keep_in_step, gallery, school.clock)
         for name, awaited in self._recognisers.awaited.items():
             jobs[f"waiting for {name}"] = partial(self._await, awaited)
         self._keeping.start(jobs)

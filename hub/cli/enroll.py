@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +12,8 @@ import typer
 
 from hub.app import Paths, forget_elsewhere, open_enrolment, open_erasure, open_school
 from hub.cli import console
-from hub.enrolment import Enrolments, ImageResult, PersonResult
+from hub.enrolling import Enrolments, Result, Stopped
+from hub.enrolment import PersonResult
 from hub.lock import in_use
 from hub.moving import move
 from hub.plugin import PluginError
@@ -44,8 +44,9 @@ def enroll(
 ) -> None:
     """Enrols everybody in DIR whose consent stands; pictures that cannot serve are told why.
 
-    Ctrl-C loses nothing: run it again to go on. Without standing consent people are listed as pending, get no
-    template, and the exit code is 1.
+    Ctrl-C loses nothing: run it again to go on. Where one of several recognisers does not work now, everybody is
+    enrolled with the others, and who is missing is listed: run it again. Without standing consent people are listed as
+    pending and get no template. In all these cases the exit code is 1.
     """
     if (consent is None) != (signed_by is None):
         raise typer.BadParameter("--consent and --signed-by belong together: consent is somebody's signature")
@@ -64,41 +65,31 @@ def enroll(
 async def _again(where: Paths, json_lines: bool) -> int:
     async with open_school(where, report=console.say) as school, open_enrolment(school) as enrolment:
         report = _Report(json_lines)
-        for name, each in enrolment.each.items():
-            async for result in move(each, school.database, school.clock, again=True):
-                report.add(replace(result, by=name) if len(enrolment.each) > 1 else result)
+        async for result in enrolment.by_each(lambda each: move(each, school.database, school.clock, again=True)):
+            report.add(result)
         report.end({})
-        served = await _elsewhere(where, enrolment, json_lines)
-    return 0 if report.complete and served else 1
+        report.lack_what_stopped([], enrolment.unable)
+        await _elsewhere(where, enrolment, report)
+    return 0 if report.complete else 1
 
 
-async def _elsewhere(where: Paths, enrolment: Enrolments, json_lines: bool) -> bool:
+async def _elsewhere(where: Paths, enrolment: Enrolments, report: _Report) -> None:
     """Enrols with the services, too, and says what they made of the portraits; a running hub does it by itself."""
-    if not enrolment.galleries:
-        return True
-    if in_use(where.data):
-        console.say(f"the running hub enrols them with {', '.join(enrolment.galleries)}")
-        return True
-    done = True
+    beside_a_hub = bool(enrolment.galleries) and in_use(where.data)
     for name, gallery in enrolment.galleries.items():
+        if beside_a_hub and gallery.open:
+            console.say(f"the running hub enrols them with {name}")
+            continue
         try:
             settled = await gallery.settle()
         except PluginError as error:
-            console.say(f"recognizer {name}: not enrolled there yet: {error}")
-            console.say("the hub tries again while it runs")
-            done = False
+            report.lack(name, await gallery.unsent(), error)
+            console.say("when that works: fras people reconcile, or enrol again; a running hub does so by itself")
             continue
         for (person, sha256), reason in settled.refused.items():
-            if json_lines:
-                console.emit(
-                    {"person": person, "sha256": sha256, "state": "refused", "reason": reason, "recognizer": name}
-                )
-            else:
-                said = f"{console.printable(person)}, picture {sha256[:12]}: refused: {console.printable(reason)}"
-                console.say(f"recognizer {name}: {said}")
+            report.refused_there(name, person, sha256, reason)
         serving = settled.sent - len(settled.refused)
         console.say(f"recognizer {name}: {serving} portraits enrolled there, {len(settled.refused)} refused")
-    return done
 
 
 async def _enroll(where: Paths, folder: Path, signature: Signature | None, json_lines: bool) -> int:
@@ -114,7 +105,6 @@ async def _enroll(where: Paths, folder: Path, signature: Signature | None, json_
                         console.say(line)
         consenting = [pupil for pupil in pupils if pupil.id not in pending]
         report = _Report(json_lines)
-        served = True
         if consenting:
             async with open_enrolment(school) as enrolment:
                 with console.progress() as bar:
@@ -124,10 +114,11 @@ async def _enroll(where: Paths, folder: Path, signature: Signature | None, json_
                         report.add(result)
                         bar.update(task, completed=report.portraits)
                 report.end(pending)
-                served = await _elsewhere(where, enrolment, json_lines)
+                report.lack_what_stopped([pupil.id for pupil in consenting], enrolment.unable)
+                await _elsewhere(where, enrolment, report)
         else:
             report.end(pending)
-    return 0 if report.complete and served and not pending else 1
+    return 0 if report.complete and not pending else 1
 
 
 class _Report:
@@ -137,6 +128,8 @@ class _Report:
         self._json = json_lines
         self._states: dict[tuple[str, Path, str], str] = {}
         self._counts: dict[tuple[str, str], int] = {}
+        self._stopped: dict[str, PluginError] = {}
+        self._lacking = False
         self._started = time.monotonic()
 
     @property
@@ -146,8 +139,8 @@ class _Report:
 
     @property
     def complete(self) -> bool:
-        """Everybody whose consent stands has a template for every recogniser."""
-        return all(self._counts.values())
+        """Everybody whose consent stands is enrolled with every recogniser."""
+        return all(self._counts.values()) and not self._stopped and not self._lacking
 
     @property
     def _images(self) -> dict[str, int]:
@@ -157,22 +150,54 @@ class _Report:
             fewest[person] = min(images, fewest.get(person, images))
         return fewest
 
-    def add(self, result: ImageResult | PersonResult) -> None:
+    def add(self, result: Result) -> None:
+        if isinstance(result, Stopped):
+            self._stopped[result.by] = result.why
+            return
         if isinstance(result, PersonResult):
             self._counts[result.person, result.by] = result.images
             if self._json:
                 line = {"person": result.person, "template": result.images > 0, "images": result.images}
-                console.emit(line | _by(result))
+                console.emit(line | _by(result.by))
             return
         state = "refused" if result.refusal else "accepted" if result.new else "known"
         self._states[result.person, result.path, result.by] = state
         if self._json:
             refusal = result.refusal or None
             line = {"person": result.person, "path": str(result.path), "state": state, "reason": refusal}
-            console.emit(line | _by(result))
+            console.emit(line | _by(result.by))
         elif result.refusal:
-            by = f"recognizer {result.by}: " if result.by else ""
-            console.say(f"{by}{console.printable(str(result.path))}: refused: {console.printable(result.refusal)}")
+            path, refusal = console.printable(str(result.path)), console.printable(result.refusal)
+            console.say(f"{_of(result.by)}{path}: refused: {refusal}")
+
+    def refused_there(self, name: str, person: str, sha256: str, reason: str) -> None:
+        """What a service said of a portrait that was sent to it."""
+        if self._json:
+            line = {"person": person, "sha256": sha256, "state": "refused", "reason": reason}
+            console.emit(line | _by(name))
+        else:
+            said = f"{console.printable(person)}, picture {sha256[:12]}: refused: {console.printable(reason)}"
+            console.say(f"{_of(name)}{said}")
+
+    def lack(self, by: str, people: Sequence[str], why: PluginError) -> None:
+        """Why a recogniser does not work, and who is therefore not enrolled with it, though they consented."""
+        self._lacking = True
+        console.say(f"{_of(by)}{why}")
+        for person in people if self._json else ():
+            console.emit({"person": person, "state": "missing", "reason": str(why)} | _by(by))
+        if people:
+            console.say(f"{_of(by)}not enrolled yet: {', '.join(map(console.printable, people))}")
+
+    def lack_what_stopped(self, people: Sequence[str], unable: Mapping[str, PluginError]) -> None:
+        """The same for all of `people`, for the recognisers that stopped or could not begin."""
+        for by, why in unable.items():
+            self.lack(by, people, why)
+        for by, why in self._stopped.items():
+            self.lack(by, [person for person in people if (person, by) not in self._counts], why)
+        if self._lacking:
+            console.say(
+                "when that works: enrol again, or fras enroll --again; whoever has no template a hub enrols itself"
+            )
 
     def end(self, pending: Mapping[str, Consent]) -> None:
         seconds = time.monotonic() - self._started
@@ -184,9 +209,9 @@ class _Report:
             f"{count['refused']} refused, {count['known']} judged before{speed}"
         )
         for person, by in (one for one, images in self._counts.items() if not images):
-            of = f"recognizer {by}: " if by else ""
             console.say(
-                f"{of}{console.printable(person)}: no template, for no picture serves; add better ones and enrol again"
+                f"{_of(by)}{console.printable(person)}: no template, for no picture serves; "
+                "add better ones and enrol again"
             )
         for person, state in pending.items():
             console.say(f"{console.printable(person)}: consent is {state}, so there is no template")
@@ -194,5 +219,9 @@ class _Report:
             console.say("record consent with: fras enroll DIR --consent granted --signed-by NAME")
 
 
-def _by(result: ImageResult | PersonResult) -> dict[str, str]:
-    return {"recognizer": result.by} if result.by else {}
+def _by(name: str) -> dict[str, str]:
+    return {"recognizer": name} if name else {}
+
+
+def _of(name: str) -> str:
+    return f"recognizer {name}: " if name else ""

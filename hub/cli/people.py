@@ -10,7 +10,10 @@ from hub.app import Paths, forget_elsewhere, open_erasure, open_remote_galleries
 from hub.cli import console
 from hub.failure import Failure
 from hub.people import Known, Roll
+from hub.plugin import PluginError
 from hub.recognition.consent import Consent
+from hub.reconciling import Drift
+from hub.remote_galleries import Settled
 
 app = typer.Typer(name="people", help="Who is known, and whose consent stands.", no_args_is_help=True)
 
@@ -195,29 +198,39 @@ async def _remove(where: Paths, person: str) -> int:
 
 
 async def _reconcile(where: Paths, json_lines: bool) -> int:
+    done = True
     async with open_school(where, report=console.say) as school, open_remote_galleries(school) as galleries:
         if not galleries:
             console.say("no recogniser of hub.yaml keeps a gallery of its own")
         for name, gallery in galleries.items():
-            drift = await gallery.reconcile()
-            settled = await gallery.settle()
-            forgotten = sorted({*drift.forgotten, *settled.forgotten})
-            if json_lines:
-                refused = [
-                    {"person": person, "sha256": sha256, "reason": reason}
-                    for (person, sha256), reason in settled.refused.items()
-                ]
-                line = {"forgotten": forgotten, "missing": list(drift.missing), "sent": settled.sent}
-                console.emit({"recognizer": name, **line, "refused": refused})
-                continue
-            console.say(
-                f"recognizer {name}: {len(forgotten)} people without standing consent deleted there, "
-                f"{len(drift.missing)} missing there; {settled.sent} portraits sent, {len(settled.refused)} refused"
-            )
-            for person in forgotten:
-                console.say(f"  {console.printable(person)}: deleted there")
-            for person in drift.missing:
-                console.say(f"  {console.printable(person)}: was missing there")
-            for (person, sha256), reason in settled.refused.items():
-                console.say(f"  {console.printable(person)}, picture {sha256[:12]}: {console.printable(reason)}")
-    return 0
+            try:
+                drift = await gallery.reconcile()
+                settled = await gallery.settle()
+            except PluginError as error:
+                console.say(f"recognizer {name}: not compared to the end: {error}")
+                done = False
+            else:
+                _tell(name, drift, settled, json_lines)
+    return 0 if done else 1
+
+
+def _tell(name: str, drift: Drift, settled: Settled, json_lines: bool) -> None:
+    forgotten = sorted({*drift.forgotten, *settled.forgotten})
+    if json_lines:
+        refused = [
+            {"person": person, "sha256": sha256, "reason": reason}
+            for (person, sha256), reason in settled.refused.items()
+        ]
+        line = {"forgotten": forgotten, "missing": list(drift.missing), "sent": settled.sent}
+        console.emit({"recognizer": name, **line, "refused": refused})
+        return
+    console.say(
+        f"recognizer {name}: {len(forgotten)} people without standing consent deleted there, "
+        f"{len(drift.missing)} missing there; {settled.sent} portraits sent, {len(settled.refused)} refused"
+    )
+    for person in forgotten:
+        console.say(f"  {console.printable(person)}: deleted there")
+    for person in drift.missing:
+        console.say(f"  {console.printable(person)}: was missing there")
+    for (person, sha256), reason in settled.refused.items():
+        console.say(f"  {console.printable(person)}, picture {sha256[:12]}: {console.printable(reason)}")

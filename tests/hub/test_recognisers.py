@@ -6,120 +6,37 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 from sqlalchemy import text
 
 from hub import app
-from hub.app import Paths, forget_elsewhere, open_enrolment, open_erasure, open_school
+from hub.app import forget_elsewhere, open_erasure, open_school
 from hub.db import remote
-from hub.enrolment import ImageResult, PersonResult
+from hub.enrolment import ImageResult
 from hub.failure import Failure
 from hub.people import Roll
-from hub.portraits import read_pupils
 from hub.recognisers import Recogniser, finders_of, open_recognisers, spare_finder
 from hub.recognition.consent import Consent
-from hub.registration import Signature, register_people
 from hub.runtime.catalog import Catalog
 from hub.settings import RecognizerPart, read_settings
-from hub.works import Works, open_works
 from tests.support import squares
-from tests.support.azure import FakeAzure, crop, faults, serving
+from tests.support.azure import FakeAzure, crop, faults
 from tests.support.azure.client import opened
-from tests.support.azure.server import KEY
-from tests.support.distributions import install
 from tests.support.fras import School
 from tests.support.services import until as eventually
+from tests.support.square_school import LOCAL, cloud, enrol, film, furnish, hub, paths, write
 
-REST = """\
-hub: {{name: Test School, time_zone: Europe/Berlin}}
-storage: {{platform: local_disk}}
-recognizer:
-{recognisers}
-cameras:
-  - {{platform: folder, id: door, room: "101", path: door, mode: watch}}
-  - {{platform: folder, id: gate, room: "102", path: gate, mode: watch{chosen}}}
-"""
-LOCAL = "  - {id: local, platform: squares}\n"
 PATIENCE = 20.0
 
-
-def cloud(fake: FakeAzure) -> str:
-    options = f'endpoint: "{fake.endpoint}", key: {KEY}, group: school, train_after: 0 s, calls_per_second: 1000'
-    return f"  - {{id: cloud, platform: azure_face, {options}}}\n"
-
-
-def write(school: School, recognisers: str, gate: str = "") -> None:
-    chosen = f", recognizer: {gate}" if gate else ""
-    (school.folder / "hub.yaml").write_text(REST.format(recognisers=recognisers, chosen=chosen), "utf-8")
-
-
-def paths(school: School) -> Paths:
-    return Paths.of(school.folder / "hub.yaml", None)
+pytestmark = pytest.mark.usefixtures("galleries_in_a_hurry")
 
 
 @pytest.fixture
 def place(school: School) -> School:
-    install(school.site, "fras-squares", "squares", Path(squares.__file__).read_text("utf-8"))
-    for camera in ("door", "gate"):
-        (school.folder / camera).mkdir()
-    return school
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeAzure]:
-    async with serving() as made:
-        yield made
-
-
-@pytest.fixture(autouse=True)
-def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub.remote_galleries.LOOK", 0.02)
-    monkeypatch.setattr("hub.remote_galleries.FIRST_RETRY", 0.05)
-    monkeypatch.setattr("hub.remote_galleries.LONGEST_RETRY", 0.1)
-
-
-async def enrol(school: School, *people: str) -> list[ImageResult | PersonResult]:
-    """As `fras enroll` does, with pictures of a size that a service takes."""
-    folder = school.folder / "portraits"
-    for person in people:
-        (folder / person).mkdir(parents=True, exist_ok=True)
-        for number in range(2):
-            shown = crop(person, face=150, brightness=-3 * number)
-            Image.fromarray(shown.pixels).save(folder / person / f"{number}.png")
-    async with open_school(paths(school)) as opened_school:
-        pupils = [pupil for pupil in read_pupils(folder) if pupil.id in people]
-        await register_people(opened_school.database, pupils, Signature(Consent.GRANTED, "a parent", ""), SCHOOL_CLOCK)
-        async with open_enrolment(opened_school) as enrolment:
-            results = [result async for result in enrolment.enrol(pupils)]
-            for gallery in enrolment.galleries.values():
-                await gallery.settle()
-    return results
-
-
-class _Clock:
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-
-SCHOOL_CLOCK = _Clock()
-
-
-@asynccontextmanager
-async def hub(school: School) -> AsyncIterator[tuple[Works, app.School]]:
-    async with open_school(paths(school), own=True) as opened_school, open_works(opened_school) as works:
-        yield works, opened_school
+    return furnish(school)
 
 
 async def until(what: str, condition: Callable[[], object]) -> None:
@@ -133,13 +50,6 @@ def there(fake: FakeAzure) -> Mapping[str, int]:
     """Whom the service holds, with how many faces."""
     group = fake.gallery.groups.get("school")
     return {(one.data or "").removeprefix("fras:"): len(one.faces) for one in group.people.values()} if group else {}
-
-
-def film(school: School, folder: str, name: str, *people: str) -> None:
-    """A frame in a camera's folder, put there at once."""
-    pixels = np.concatenate([crop(person, face=80).pixels for person in people or ("",)], axis=1)
-    Image.fromarray(pixels).save(school.folder / "new.png")
-    (school.folder / "new.png").rename(school.folder / folder / name)
 
 
 async def seen(opened_school: app.School) -> list[tuple[str, str | None, str]]:
@@ -164,9 +74,9 @@ async def test_enrolled_people_are_at_the_service_and_nothing_is_sent_twice(plac
     fake.bodies.clear()
     await enrol(place, "ada", "bob")
     async with hub(place) as (_, opened_school):
-        film(place, "gate", "0.png")
-        film(place, "gate", "1.png", "ada")
-        film(place, "door", "1.png", "bob")
+        film(place, "gate")
+        film(place, "gate", "ada")
+        film(place, "door", "bob")
         found = await look(opened_school, 2)
     assert sorted(found) == [("door", "bob", "squares-1"), ("gate", "ada", "azure-recognition_04")]
     assert len(fake.bodies) == 1 + 2  # a face; and, at each of two starts, whether the resource may identify
@@ -260,7 +170,7 @@ async def test_everybody_moves_to_another_model_without_the_photographs(place: S
         write(place, "  - {id: b, platform: squares, model: pack-b, threshold: 0.95}\n")
         assert (await works.reload()).told() == ("recognizer: restarted",)
         await until("both have moved", lambda: not opened_school.supervisor.health["recognizer b"].progress)
-        film(place, "door", "1.png", "ada", "bob", "cem")
+        film(place, "door", "ada", "bob", "cem")
         found = await look(opened_school, 3)
     assert sorted((person or "-", model) for _, person, model in found) == [
         ("-", "pack-b"),
@@ -294,7 +204,7 @@ async def test_a_reload_exchanges_only_what_changed(place: School) -> None:
             await works.reload()
         assert works.whole
         assert list(recognisers.now) == ["local"]
-        film(place, "door", "1.png", "ada")
+        film(place, "door", "ada")
         assert await look(opened_school, 1) == [("door", None, "squares-1")]
 
 
@@ -304,10 +214,10 @@ async def test_a_recogniser_that_is_away_holds_up_no_other_cameras(place: School
     await enrol(place, "ada")
     away.touch()
     async with hub(place) as (_, opened_school):
-        for number in range(30):
-            film(place, "gate", f"{number}.png", "ada")
-        for number in range(10):
-            film(place, "door", f"{number}.png", "ada")
+        for _ in range(30):
+            film(place, "gate", "ada")
+        for _ in range(10):
+            film(place, "door", "ada")
         found = await look(opened_school, 10)
         assert {camera for camera, _, _ in found} == {"door"}
         away.unlink()

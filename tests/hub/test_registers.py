@@ -278,13 +278,18 @@ async def lectures_marked(parts: Services) -> set[str]:
         return {lecture.name for lecture in await attendance.lectures_of(connection, MONDAY.isoformat())}
 
 
+async def lesson_of_ada(parts: Services) -> Any:
+    """Monday's first lesson, to which bob did not come, and what is stored of it two hours later."""
+    await parts.enrol("ada", "bob")
+    parts.clock.wall = NINE + timedelta(hours=2)
+    await deliver(parts, film({3: "ada"}))
+    await Projector(parts.registers, parts.clock).settle()
+    return await parts.registers.stored(MONDAY)
+
+
 async def test_a_day_that_is_over_keeps_its_lectures_when_the_timetable_changes(tmp_path: Path) -> None:
     async with services(tmp_path) as parts:
-        await parts.enrol("ada", "bob")
-        parts.clock.wall = NINE + timedelta(hours=2)
-        await deliver(parts, film({3: "ada"}))
-        await Projector(parts.registers, parts.clock).settle()
-        before = await parts.registers.stored(MONDAY)
+        before = await lesson_of_ada(parts)
         parts.registers.follow([ART], {"door": "101"}, Rules())
         assert {lecture.name for lecture in (await parts.registers.of(MONDAY)).lectures} == {"Art"}, "it is not over"
         parts.clock.wall += timedelta(days=1)
@@ -301,11 +306,7 @@ async def test_a_day_that_is_over_keeps_its_lectures_when_the_timetable_changes(
 
 async def test_a_day_that_is_over_keeps_its_cameras_when_they_are_taken_away(tmp_path: Path) -> None:
     async with services(tmp_path) as parts:
-        await parts.enrol("ada", "bob")
-        parts.clock.wall = NINE + timedelta(hours=2)
-        await deliver(parts, film({3: "ada"}))
-        await Projector(parts.registers, parts.clock).settle()
-        before = await parts.registers.stored(MONDAY)
+        before = await lesson_of_ada(parts)
         parts.registers.follow([MATHS], {"window": "101"}, Rules())
         assert {str(mark.status) for mark in (await parts.registers.of(MONDAY)).marks} == {"not observed"}, (
             "it is today"

@@ -1,7 +1,8 @@
 """Installable recognisers for tests: a face is a saturated rectangle anywhere in a grey picture, its colour who it is.
 
 Like tests/support/colours.py, but faces may be anywhere, and there can be several models: options set the model's id
-and thresholds. While the file `away` exists it is not ready.
+and thresholds. While the file `away` exists it is not ready; while `missing` does it does not open, and needs somebody
+if that file says so.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from hub.plugin import (
     Config,
     Face,
     Model,
+    NeedsHuman,
     NotReady,
     Picture,
     PluginContext,
@@ -71,11 +73,16 @@ CONFIG_SCHEMA = {
     vol.Optional("model"): str,
     vol.Optional("threshold"): vol.Coerce(float),
     vol.Optional("away"): str,
+    vol.Optional("missing"): str,
 }
 
 
 @asynccontextmanager
 async def open_squares(config: Config, context: PluginContext) -> AsyncIterator[Squares]:
+    missing = context.base_folder / config.get("missing", "nonexistent")
+    if missing.exists():
+        told = missing.read_text()
+        raise (NeedsHuman if told else NotReady)(told or "the file is there", hint="remove it")
     yield Squares(config)
 
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
-from PIL import Image
 
-from tests.support import squares
-from tests.support.azure import FakeAzure, crop, faults, serving
+from tests.support.azure import FakeAzure, faults, serving
 from tests.support.azure.server import KEY
-from tests.support.distributions import install
-from tests.support.fras import School
+from tests.support.fras import Answer, School
 from tests.support.running import change
+from tests.support.square_school import cloud, furnish, portraits
 
 LOCAL = "\n  - {id: local, platform: squares}\n  - {id: other, platform: squares, model: other}\n"
 GRANTED = ("--consent", "granted", "--signed-by", "a parent")
@@ -24,13 +22,9 @@ GRANTED = ("--consent", "granted", "--signed-by", "a parent")
 
 @pytest.fixture
 def place(school: School) -> School:
-    install(school.site, "fras-squares", "squares", Path(squares.__file__).read_text("utf-8"))
+    furnish(school)
     change(school, " {platform: colours}\n", LOCAL)
-    for person in ("ada", "bob"):
-        (school.folder / "portraits" / person).mkdir(parents=True)
-        for number in range(2):
-            shown = crop(person, face=150, brightness=-3 * number)
-            Image.fromarray(shown.pixels).save(school.folder / "portraits" / person / f"{number}.png")
+    portraits(school, "ada", "bob")
     return school
 
 
@@ -91,8 +85,7 @@ def test_what_was_kept_serves_again(place: School) -> None:
 
 def test_a_service_is_told_compared_and_cleared(place: School) -> None:
     with azure() as fake:
-        section = f'endpoint: "{fake.endpoint}", key: {KEY}, group: school, train_after: 0 s, calls_per_second: 1000'
-        change(place, LOCAL, f"{LOCAL}  - {{id: cloud, platform: azure_face, {section}}}\n")
+        change(place, LOCAL, LOCAL + cloud(fake))
         answer = place.fras("enroll", str(place.folder / "portraits"), *GRANTED)
         assert answer.code == 0, answer.err
         assert "recognizer cloud: 4 portraits enrolled there, 0 refused" in answer.err
@@ -111,6 +104,81 @@ def test_a_service_is_told_compared_and_cleared(place: School) -> None:
         assert "recognizer cloud: 1 people without standing consent deleted there" in answer.err
         assert "  bob: deleted there" in answer.err
         assert people(fake) == []
+
+
+def lacking(answer: Answer) -> list[tuple[str, str]]:
+    """Who is said to be missing, and where."""
+    return [(line["person"], line["recognizer"]) for line in answer.lines if line.get("state") == "missing"]
+
+
+def accepted(answer: Answer) -> Counter[str]:
+    """Portraits that each recogniser took in this run."""
+    return Counter(line["recognizer"] for line in answer.lines if line.get("state") == "accepted")
+
+
+def faces(fake: FakeAzure) -> dict[str, int]:
+    return {str(one.data): len(one.faces) for one in fake.gallery.groups["school"].people.values()}
+
+
+def test_a_service_that_refuses_stops_no_other(place: School) -> None:
+    folder = str(place.folder / "portraits")
+    with azure() as fake:
+        change(place, LOCAL, LOCAL + cloud(fake, "expired"))
+        answer = place.fras("enroll", folder, *GRANTED, "--json")
+        assert answer.code == 1
+        assert accepted(answer) == {"local": 4, "other": 4}
+        assert lacking(answer) == [("ada", "cloud"), ("bob", "cloud")]
+        assert "recognizer cloud: Azure Face does not accept the key; copy KEY 1" in answer.err
+        assert "recognizer cloud: not enrolled yet: ada, bob" in answer.err
+        assert "when that works: fras people reconcile, or enrol again" in answer.err
+        assert place.fras("people", "reconcile").code == 1
+        (line,) = place.fras("identify", folder + "/ada/0.png", "--json").lines
+        assert [face["person"] for face in line["faces"]] == ["ada"]
+        change(place, "expired", KEY)
+        fake.fault = faults.status(503)
+        answer = place.fras("enroll", folder, "--json")
+        assert (answer.code, accepted(answer)) == (1, {})
+        assert lacking(answer) == [("ada", "cloud"), ("bob", "cloud")]
+        assert "recognizer cloud: Azure Face is ill (HTTP 503)" in answer.err
+        fake.fault = None
+        (line,) = place.fras("people", "reconcile", "--json").lines
+        assert (line["sent"], faces(fake)) == (4, {"fras:ada": 2, "fras:bob": 2})
+        answer = place.fras("enroll", folder, "--json")
+        assert (answer.code, accepted(answer), lacking(answer)) == (0, {}, [])
+        assert faces(fake) == {"fras:ada": 2, "fras:bob": 2}
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [("missing", "recognizer other: no pack"), ("away", "recognizer other: the test says so")],
+)
+def test_a_recogniser_of_this_machine_that_fails_stops_no_other(place: School, how: str, says: str) -> None:
+    """Whether it does not open, or stops at the first picture."""
+    folder, trouble = str(place.folder / "portraits"), place.folder / "trouble"
+    trouble.write_text("no pack")
+    change(place, "model: other", f"model: other, {how}: {trouble}")
+    answer = place.fras("enroll", folder, *GRANTED, "--json")
+    assert answer.code == 1
+    assert accepted(answer) == {"local": 4}
+    assert lacking(answer) == [("ada", "other"), ("bob", "other")]
+    assert says in answer.err
+    assert "recognizer other: not enrolled yet: ada, bob" in answer.err
+    assert "enrol again, or fras enroll --again" in answer.err
+    assert place.fras("enroll", "--again").code == 1
+    trouble.unlink()
+    answer = place.fras("enroll", folder, "--json")
+    assert (answer.code, accepted(answer), lacking(answer)) == (0, {"other": 4}, [])
+    assert len(list((place.folder / "data").rglob("portraits/*.jpg"))) == 8, "a picture for each model"
+    assert place.fras("enroll", "--again", "--json").lines == []
+
+
+def test_none_that_finds_faces_works(place: School) -> None:
+    trouble = place.folder / "trouble"
+    trouble.touch()
+    change(place, LOCAL, f"\n  - {{id: local, platform: squares, missing: {trouble}}}\n")
+    answer = place.fras("enroll", str(place.folder / "portraits"), *GRANTED)
+    assert answer.code == 1
+    assert "fras: the file is there; remove it" in answer.err
 
 
 def test_check_says_each_by_its_id(place: School) -> None:
