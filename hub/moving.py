@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable
 
-from hub.db import consent, enrolments, templates
+from hub.db import consent, enrolments, gallery, templates
 from hub.db.engine import Database
 from hub.enrolment import Enrolment, ImageResult, PersonResult
 from hub.failure import Failure
@@ -16,6 +16,10 @@ logger = logging.getLogger("fras.moving")
 
 FIRST_RETRY, LONGEST_RETRY = 5.0, 300.0
 """Seconds between tries while the recogniser or the storage is away."""
+LOOK = 5.0
+"""Seconds between two looks at whether people, consent or templates have changed."""
+QUIET = 30.0
+"""Seconds without such a change, after which those are looked for who were left behind."""
 
 
 async def movable(database: Database, model_id: str, clock: Clock, *, again: bool = False) -> dict[str, dict[str, str]]:
@@ -56,25 +60,51 @@ async def move(
 async def keep_moving(
     name: str, enrolment: Enrolment, database: Database, clock: Clock, report: Callable[[str], None]
 ) -> None:
-    """Moves everybody to the recogniser in the background, however often it takes; `report` is told how far it is."""
+    """Works until cancelled: moves everybody to the recogniser, however often that takes, and whoever is left behind
+    later, by a `fras enroll` for which it did not work, say. `report` is told how far it is."""
     back_off = BackOff(FIRST_RETRY, LONGEST_RETRY)
+    level = logging.WARNING
     while True:
-        done: dict[str, int] = {}
         try:
-            count = len(await movable(database, enrolment.model_id, clock))
-            if count:
-                logger.info("recognizer %s: enrolling %d people with the pictures kept of them", name, count)
-            async for result in move(enrolment, database, clock):
-                if isinstance(result, PersonResult):
-                    done[result.person] = result.images
-                    report(f"enrolling people with the pictures kept of them: {len(done)} of {count}")
+            version = await _version(database)
+            await _move_all(name, enrolment, database, clock, report)
+            back_off.reset()
+            level = logging.WARNING
+            await _changed(database, clock, version)
         except (PluginError, Failure) as error:
-            logger.warning("recognizer %s: enrolling with the kept pictures goes on later: %s", name, error)
+            logger.log(level, "recognizer %s: enrolling with the kept pictures goes on later: %s", name, error)
+            level = logging.DEBUG
             await clock.sleep(back_off.next())
-            continue
-        if done:
-            without = sum(not images for images in done.values())
-            also = f"; {without} have no picture that serves and need new ones (fras enroll)" if without else ""
-            logger.info("recognizer %s: %d people enrolled%s", name, len(done) - without, also)
-        report("")
-        return
+
+
+async def _move_all(
+    name: str, enrolment: Enrolment, database: Database, clock: Clock, report: Callable[[str], None]
+) -> None:
+    done: dict[str, int] = {}
+    count = len(await movable(database, enrolment.model_id, clock))
+    if count:
+        logger.info("recognizer %s: enrolling %d people with the pictures kept of them", name, count)
+    async for result in move(enrolment, database, clock):
+        if isinstance(result, PersonResult):
+            done[result.person] = result.images
+            report(f"enrolling people with the pictures kept of them: {len(done)} of {count}")
+    if done:
+        without = sum(not images for images in done.values())
+        also = f"; {without} have no picture that serves and need new ones (fras enroll)" if without else ""
+        logger.info("recognizer %s: %d people enrolled%s", name, len(done) - without, also)
+    report("")
+
+
+async def _changed(database: Database, clock: Clock, seen: int) -> None:
+    """Returns once people, consent or templates are no more those of version `seen`, and have been left alone since:
+    whoever is being enrolled by a command is left to it."""
+    last, since = seen, clock.monotonic()
+    while last == seen or clock.monotonic() < since + QUIET:
+        await clock.sleep(LOOK)
+        if (version := await _version(database)) != last:
+            last, since = version, clock.monotonic()
+
+
+async def _version(database: Database) -> int:
+    async with database.read() as connection:
+        return await gallery.version(connection)

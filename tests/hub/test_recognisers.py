@@ -14,7 +14,8 @@ from sqlalchemy import text
 
 from hub import app
 from hub.app import forget_elsewhere, open_erasure, open_school
-from hub.db import remote
+from hub.db import remote, templates
+from hub.enrolling import Stopped
 from hub.enrolment import ImageResult
 from hub.failure import Failure
 from hub.people import Roll
@@ -181,6 +182,27 @@ async def test_everybody_moves_to_another_model_without_the_photographs(place: S
     shutil.rmtree(portraits / "cem")
     again = await enrol(place, "ada", "bob")
     assert [result.new for result in again if isinstance(result, ImageResult)] == [False] * 4
+
+
+async def test_who_was_enrolled_while_one_did_not_work_is_made_up_for(
+    place: School, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, seconds in (("LOOK", 0.02), ("QUIET", 0.1), ("FIRST_RETRY", 0.05), ("LONGEST_RETRY", 0.1)):
+        monkeypatch.setattr(f"hub.moving.{name}", seconds)
+    away = tmp_path / "away"
+    write(place, LOCAL + f'  - {{id: other, platform: squares, model: other, away: "{away}"}}\n', gate="other")
+    async with hub(place) as (_, opened_school):
+        away.touch()
+        assert [result.by for result in await enrol(place, "ada") if isinstance(result, Stopped)] == ["other"]
+        away.unlink()
+
+        async def moved() -> bool:
+            async with opened_school.database.read() as connection:
+                return (await templates.all(connection, "other"))[0] == ["ada"]
+
+        await eventually(moved)
+        film(place, "gate", "ada")
+        assert await look(opened_school, 1) == [("gate", "ada", "other")]
 
 
 async def test_a_reload_exchanges_only_what_changed(place: School) -> None:
