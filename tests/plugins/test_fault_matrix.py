@@ -1,12 +1,14 @@
 """Every remote × every fault, each at the start, in mid-stream and at the stop: an error in time, and nothing is left.
 
-What each says is in the tests of each plugin, and so is what a USB camera can do wrong (missing, no camera, used by
-others, unplugged, hanging in its driver): it has neither statuses nor TLS.
+Each time it is counted whether the fault has befallen a connection. What each says is in the tests of each plugin, and
+so is what a USB camera can do wrong (missing, no camera, used by others, unplugged, hanging in its driver): it has
+neither statuses nor TLS.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -43,9 +45,30 @@ def behaving(behave: rtsp_server.Behave) -> Fault:
     return fault
 
 
+async def spoil_tls(proxy: FaultProxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Below the encryption comes a record that nobody has encrypted."""
+    os.write(writer.get_extra_info("socket").fileno(), b"\x17\x03\x03\x00\x40" + bytes(64))
+    await reader.read()
+
+
+class Counted:
+    """A fault, and how many connections it has befallen; as a callback of TLS, how many were shown a certificate."""
+
+    def __init__(self, fault: Fault) -> None:
+        self._fault = fault
+        self.times = 0
+
+    async def befall(self, proxy: FaultProxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.times += 1
+        await self._fault(proxy, reader, writer)
+
+    def greeted(self, *_: object) -> None:
+        self.times += 1
+
+
 @dataclass(frozen=True)
 class Ill:
-    """`http` and `rtsp` are what befalls connections; None refuses them. `tls`: another certificate is shown."""
+    """`http` and `rtsp` are what befalls connections; None refuses them. `tls`: at the start it is the certificate."""
 
     http: Fault | None
     rtsp: Fault | None
@@ -59,7 +82,7 @@ FAULTS = {
     "4xx": Ill(answer("403 Forbidden", b"<html>"), behaving(rtsp_server.answering("403 Forbidden"))),
     "5xx": Ill(answer("500 Oops", b"<html>"), behaving(rtsp_server.answering("500 Oops"))),
     "garbage": Ill(noise(b"\x00\xff" * 500), behaving(rtsp_server.garbage)),
-    "tls": Ill(forward, forward, tls=True),
+    "tls": Ill(spoil_tls, spoil_tls, tls=True),
 }
 
 
@@ -176,8 +199,17 @@ async def test_at_the_start_in_mid_stream_and_at_the_stop(
     remote: str, fault: str, remotes: Remotes, hasty: None
 ) -> None:
     ill, open_remote, process = FAULTS[fault], REMOTES[remote], psutil.Process()
-    befalls = ill.rtsp if remote == "rtsp" else ill.http
+    fault_there = ill.rtsp if remote == "rtsp" else ill.http
+    counted = Counted(fault_there) if fault_there else None
+    befalls = counted.befall if counted else None
     (good, pin), (bad, _) = remotes.certificate(remotes.authority), remotes.certificate(trustme.CA())
+    if counted:
+        bad.sni_callback = counted.greeted
+
+    def has_befallen(so_far: int) -> int:
+        """How often by now."""
+        assert counted is None or counted.times > so_far
+        return counted.times if counted else 0
 
     def at(proxy: FaultProxy) -> AbstractAsyncContextManager[Use]:
         return open_remote(remotes.folder, proxy.endpoint, pin)
@@ -207,11 +239,13 @@ async def test_at_the_start_in_mid_stream_and_at_the_stop(
             await proxy.set(befalls, bad if ill.tls else None)
             with pytest.raises(PluginError):
                 await works(at(proxy))
+            times = has_befallen(0)
             for stopped in (False, True):
                 await proxy.set(forward, good if ill.tls else None)
                 working = await at_work(proxy)
-                if befalls is None or ill.tls:
-                    await proxy.set(befalls, bad if ill.tls else None)
+                assert proxy.open
+                if befalls is None:
+                    await proxy.set(None)
                 else:
                     proxy.turn(befalls)
                 if stopped:
@@ -220,6 +254,7 @@ async def test_at_the_start_in_mid_stream_and_at_the_stop(
                 else:
                     with pytest.raises(PluginError):
                         await working
+                times = has_befallen(times)
             await proxy.set(forward, good if ill.tls else None)
             await stopped_again(await at_work(proxy))
             while process.num_fds() > held or proxy.open:
