@@ -41,7 +41,7 @@ async def identify_paths(judge: Judge, targets: Iterable[Path]) -> AsyncIterator
     reads = _read_all(targets)
     coming = asyncio.create_task(asyncio.to_thread(_take, reads))
     try:
-        while batch := await coming:
+        while batch := await asyncio.shield(coming):  # whoever stops this waits for the thread, below
             coming = asyncio.create_task(asyncio.to_thread(_take, reads))
             pictures = [read.content for read in batch if isinstance(read.content, Picture)]
             verdicts = iter(await apart(judge.judge, pictures))

@@ -77,8 +77,10 @@ class Service:
             while True:
                 now = self._clock.monotonic()
                 try:
+                    # In this order: who pairs meanwhile is found as the one or as the other.
+                    invited = bool(await self.nodes.registry.invitations())
                     await self._follow(changed)
-                    await self._listen(now)
+                    await self._listen(now, self._wanted(invited))
                     if now - noted >= NOTE:
                         noted = now
                         await self.nodes.note()
@@ -148,26 +150,24 @@ class Service:
         self.nodes.follow(everyone)
         self._version = version
 
-    async def _wanted(self) -> bool:
+    def _wanted(self, invited: bool) -> bool:
         """Whether anybody may come."""
         listen = self.configured().nodes.listen
-        if listen != "auto":
-            return listen == "always"
-        return self._nodes_there or bool(await self.nodes.registry.invitations())
+        return listen == "always" or (listen == "auto" and (invited or self._nodes_there))
 
-    async def _listen(self, now: float) -> None:
+    async def _listen(self, now: float, wanted: bool) -> None:
         """Opens, closes or exchanges the listener, as hub.yaml, the nodes and the keys there are ask for."""
-        if not await self._wanted():
+        if not wanted:
             await self._close()
             return
         identity = await asyncio.to_thread(open_identity, self.data)
-        wanted = self.configured().nodes, identity.pin
-        if wanted == self._open or (now < self._try_at and not self._open):
+        asked = self.configured().nodes, identity.pin
+        if asked == self._open or (now < self._try_at and not self._open):
             return
         await self._close()
         try:
-            await self._start(identity, wanted[0])
-            self._open, self.problem = wanted, ""
+            await self._start(identity, asked[0])
+            self._open, self.problem = asked, ""
         except Failure as failure:
             self._try_at = now + RETRY
             if self.problem != str(failure):

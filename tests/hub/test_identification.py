@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -112,3 +113,25 @@ async def test_leaving_early_closes_the_files(tmp_path: Path) -> None:
         results = identify_paths(parts.judge, [tmp_path])
         await anext(results)
         await results.aclose()  # type: ignore[attr-defined]
+
+
+async def test_stopped_while_a_file_is_read_it_waits_for_the_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, on = threading.Event(), threading.Event()
+
+    def slow_disk(path: Path) -> bytes:
+        reading.set()
+        on.wait()
+        return path.read_bytes()
+
+    monkeypatch.setattr("hub.identification._bytes", slow_disk)
+    async with services(tmp_path) as parts:
+        task = asyncio.create_task(identified(parts, save(tmp_path / "1.png", "ada")))
+        await asyncio.to_thread(reading.wait)
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=0.05)
+        on.set()
+        assert not done
+        with pytest.raises(asyncio.CancelledError):
+            await task

@@ -162,6 +162,33 @@ async def test_it_listens_while_somebody_may_come(tmp_path: Path, monkeypatch: p
         await until(lambda: hub.service.port is None)
 
 
+async def test_whoever_pairs_while_it_looks_is_not_sent_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its invitation is used up, and it was no node yet when the nodes were read."""
+    async with serving(tmp_path, YAML.replace("listen: always", "listen: auto")) as hub:
+        board, token = await hub.invite("first")
+        read, looks, go_on = hub.registry.version, asyncio.Queue[None](), asyncio.Semaphore(1)
+
+        async def version() -> str:
+            found = await read()
+            looks.put_nowait(None)
+            await go_on.acquire()
+            return found
+
+        async with connected(board) as talk:
+            monkeypatch.setattr(hub.registry, "version", version)
+            for _ in range(2):  # at the second look it knows of the invitation
+                await looks.get()
+            await talk.pair(token)
+            go_on.release()
+            await talk.waiting()
+            await looks.get()
+            assert hub.service.port == board.port
+            go_on.release()
+            monkeypatch.undo()
+            await hub.registry.remove(board.node)
+            assert await talk.closed() == 4003
+
+
 async def test_a_port_in_use_is_said_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub.nodes.service.RETRY", 0.1)
     server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
