@@ -42,8 +42,8 @@ def jpeg_shot(captured_at: datetime, image: bytes) -> Shot:
 
 
 def frame_shot(captured_at: datetime, frame: Any, quality: int) -> Shot:
-    """A decoded `av.VideoFrame`. Blocks."""
-    grey = frame.reformat(width=WIDTH, height=HEIGHT, format="gray", interpolation="AREA")
+    """A decoded `av.VideoFrame`. Blocks. On one thread: FFmpeg would start and end one a core for each picture."""
+    grey = frame.reformat(width=WIDTH, height=HEIGHT, format="gray", interpolation="AREA", threads=1)
     return Shot(captured_at, Glimpse(grey.to_ndarray()), lambda: _frame_jpeg(frame, quality))
 
 
@@ -52,8 +52,8 @@ def _frame_jpeg(frame: Any, quality: int) -> bytes:
     from PIL import Image
 
     if frame.width % 16:  # FFmpeg leaves the last columns of such an rgb0 picture unwritten
-        return encode_jpeg(frame.to_ndarray(format="rgb24"), quality)
-    plane = frame.reformat(format="rgb0").planes[0]
+        return encode_jpeg(frame.reformat(format="rgb24", threads=1).to_ndarray(), quality)
+    plane = frame.reformat(format="rgb0", threads=1).planes[0]
     size = frame.width, frame.height
     target = io.BytesIO()
     Image.frombuffer("RGBX", size, plane, "raw", "RGBX", plane.line_size, 1).save(target, "JPEG", quality=quality)
