@@ -36,9 +36,9 @@ check: dev ## lint, format and types (ruff, mypy --strict); changes nothing
 	$(BIN)/mypy --strict
 
 ON_POSTGRES ?= tests/hub tests/test_node_with_hub.py tests/test_seed_bugs.py
-postgres: dev ## the hub's tests, commands and panel and all, on PostgreSQL
+postgres: dev ## the hub's tests, commands and panel and all, on PostgreSQL; PGVECTOR=1: whose databases compare faces
 	@echo "On PostgreSQL: $(ON_POSTGRES)"
-	@FRAS_TEST_DATABASE=postgresql $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(ON_POSTGRES)
+	@FRAS_TEST_DATABASE=postgresql FRAS_TEST_PGVECTOR=$(PGVECTOR) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(ON_POSTGRES)
 
 node: node-12 node-13 ## the node's tests on the versions that Raspberry Pi OS 12 and 13 have
 node-12 node-13: node-%: dev

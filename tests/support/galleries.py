@@ -16,6 +16,12 @@ from tests.support import postgres
 from tests.support.facts import START
 
 
+def without_pgvector(url: str) -> str:
+    """The database at `url`, whose administrator has said DROP EXTENSION vector."""
+    postgres.server().sql("DROP EXTENSION IF EXISTS vector CASCADE", url.rpartition("/")[2])
+    return url
+
+
 def with_pgvector(url: str) -> str:
     """The database at `url`, whose administrator has said CREATE EXTENSION vector."""
     postgres.server().sql("CREATE EXTENSION IF NOT EXISTS vector", url.rpartition("/")[2])

@@ -111,8 +111,14 @@ def _free_port() -> int:
 
 @cache
 def server() -> Server:
-    """The one of this run of the tests, started when it is first asked for; `finish` removes it."""
-    return Server()
+    """The one of this run of the tests, started when it is first asked for; `finish` removes it.
+
+    Its databases have the extension pgvector where the environment's FRAS_TEST_PGVECTOR says so.
+    """
+    made = Server()
+    if os.environ.get("FRAS_TEST_PGVECTOR"):
+        made.sql("CREATE EXTENSION vector", "template1")
+    return made
 
 
 def finish() -> None:

@@ -26,9 +26,7 @@ from hub.recognition.consent import INVENTED, Consent
 from tests.support import postgres
 from tests.support.facts import START, SetClock, at
 from tests.support.fras import School, save
-from tests.support.galleries import enrol_many, with_pgvector
-
-pytestmark = pytest.mark.sqlite  # they say themselves which database they are about
+from tests.support.galleries import enrol_many, with_pgvector, without_pgvector
 
 SIZES = {"small": 128, "middle": 256, "large": 512}
 """Models and their dimensions."""
@@ -250,29 +248,29 @@ async def test_a_withdrawal_counts_when_it_is_committed_and_not_when_it_is_not(t
 
 
 async def test_without_the_extension_it_is_searched_in_memory(tmp_path: Path) -> None:
-    async with open_database(postgres.database_of(tmp_path)) as database:
+    async with open_database(without_pgvector(postgres.database_of(tmp_path))) as database:
         await enrol(database, "ada")
         assert not database.searches
         assert await found(database) == ["ada"]
 
 
 async def test_the_extension_may_come_and_go(tmp_path: Path) -> None:
-    url = postgres.database_of(tmp_path)
+    url = without_pgvector(postgres.database_of(tmp_path))
     async with open_database(url) as running:
         await enrol(running, "ada", "bob")
-        postgres.server().sql("CREATE EXTENSION vector", name_of(url))
+        with_pgvector(url)
         async with open_database(url, read_only=True) as reading:
             assert not reading.searches
         async with open_database(url) as database:
             assert database.searches
             await enrol(running, "cem")  # by a process that began before
             assert await found(database) == ["ada", "bob", "cem"]
-    postgres.server().sql("DROP EXTENSION vector CASCADE", name_of(url))
+    without_pgvector(url)
     async with open_database(url) as database:
         assert not database.searches
         await enrol(database, "dan")
         assert await found(database) == ["ada", "bob", "cem", "dan"]
-    postgres.server().sql("CREATE EXTENSION vector", name_of(url))
+    with_pgvector(url)
     async with open_database(url) as database:
         assert database.searches
         assert await found(database) == ["ada", "bob", "cem", "dan"]
@@ -324,12 +322,14 @@ async def test_a_dump_brings_it_back(tmp_path: Path) -> None:
 
 def test_commands_search_there_and_say_so(school: School) -> None:
     picture = str(save(school.folder / "asked.png", "ada", "bob"))
+    url = without_pgvector(postgres.database_of(school.folder))
+    hub_yaml = school.folder / "hub.yaml"
+    if url not in hub_yaml.read_text("utf-8"):
+        hub_yaml.write_text(hub_yaml.read_text("utf-8").replace("hub: {", f'hub: {{database: "{url}", ', 1), "utf-8")
     school.enrol("ada", "bob", "cem")
     in_memory = school.fras("identify", picture, "--json")
     assert "database: answers; faces are compared in memory" in school.fras("check", "--connect").out
-    url = server_in(school.folder)
-    hub_yaml = school.folder / "hub.yaml"
-    hub_yaml.write_text(hub_yaml.read_text("utf-8").replace("hub: {", f'hub: {{database: "{url}", ', 1), "utf-8")
+    with_pgvector(url)
     school.enrol("ada", "bob", "cem")
     there = school.fras("identify", picture, "--json")
     assert there.lines == in_memory.lines
