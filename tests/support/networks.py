@@ -1,6 +1,7 @@
 """A network namespace, and a bad wire from it to this one: two TUN devices with a loss and a latency between them.
 
-Both ends are the kernel's own TCP. The wire is ours, since few kernels bring `tc netem` along.
+Both ends are the kernel's own TCP. The wire is ours, since few kernels bring `tc netem` along. `cabled` is a good wire
+between two namespaces, on which multicast works, too.
 """
 
 from __future__ import annotations
@@ -25,6 +26,17 @@ LARGEST_PACKET = 65536
 
 
 def missing() -> str:
+    """Why there can be no namespaces with such a wire here; empty where there can."""
+    if problem := without_namespaces():
+        return problem
+    try:
+        os.close(_tun(_name()))
+    except OSError as error:
+        return f"{TUN} cannot be used: {error.strerror}"
+    return ""
+
+
+def without_namespaces() -> str:
     """Why there can be no namespaces here; empty where there can."""
     if shutil.which("ip") is None:
         return "iproute2 is not installed"
@@ -34,11 +46,50 @@ def missing() -> str:
     if subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode != 0:
         return "this machine lets nobody make network namespaces"
     _ip("netns", "delete", name)
-    try:
-        os.close(_tun(name))
-    except OSError as error:
-        return f"{TUN} cannot be used: {error.strerror}"
     return ""
+
+
+def without_cables() -> str:
+    """Why two namespaces cannot be joined here; empty where they can."""
+    if problem := without_namespaces():
+        return problem
+    try:
+        with cabled():
+            return ""
+    except subprocess.CalledProcessError:
+        return "this kernel has no pairs of virtual network cards (veth)"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A namespace with one network card, which has the namespace's name."""
+
+    name: str
+
+    def command(self, *words: str) -> list[str]:
+        """For a program that runs here."""
+        return ["ip", "netns", "exec", self.name, *words]
+
+    def gets(self, address: str) -> None:
+        _ip("-n", self.name, "address", "add", f"{address}/24", "dev", self.name)
+
+    def loses(self, address: str) -> None:
+        _ip("-n", self.name, "address", "delete", f"{address}/24", "dev", self.name)
+
+
+@contextmanager
+def cabled() -> Iterator[tuple[Machine, Machine]]:
+    """Two new namespaces with an Ethernet cable between them, and no addresses yet; both are gone afterwards."""
+    one, other = Machine(_name()), Machine(_name())
+    with ExitStack() as stack:
+        for machine in (one, other):
+            stack.enter_context(_namespace(machine.name))
+        far = ("peer", "name", other.name, "netns", other.name)
+        _ip("link", "add", one.name, "netns", one.name, "type", "veth", *far)
+        for machine in (one, other):
+            for device in ("lo", machine.name):
+                _ip("-n", machine.name, "link", "set", device, "up")
+        yield one, other
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """`fras-node` with a camera and a gate of the tests': every look is kept and differs from all others.
 
-Instead of `python -m node.cli`: `python -m tests.support.told_node`, with `camera: {platform: told}`.
+Instead of `python -m node.cli`: `python -m tests.support.told_node`, with `camera: {platform: told}`. It looks
+for its hub elsewhere after $LOST failures.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 
 import node.agent
 import node.cli
+import node.link
 import node.settings
 from node.camera import Camera, Luma
 from node.clock import Clock
@@ -59,5 +61,6 @@ def make_gate(orders: Orders) -> Gate:
 
 if __name__ == "__main__":
     node.agent.make_gate = make_gate
+    node.link.LOST = int(os.environ.get("LOST", node.link.LOST))  # type: ignore[misc]
     node.settings._camera = lambda platform: SimpleNamespace(CONFIG_SCHEMA={}, open_camera=open_camera)  # type: ignore[assignment,return-value]
     sys.exit(node.cli.main())
