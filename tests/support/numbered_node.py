@@ -2,7 +2,8 @@
 
 `python -m tests.support.numbered_node`. Of all lives of the board together, the size of the file $TAKEN is how many
 pictures were taken, and each of the spool's is in $KEPT, in a line of its own, once the spool has said that it has it.
-With $TEAR it stops in the middle of a write, after so many records of this life, and makes the file $TORN.
+No pause before a connection is longer than $LONGEST seconds. With $TEAR it stops in the middle of a write, after so
+many records of this life, and makes the file $TORN.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Final, TypeAlias
 import node.agent
 import node.cli
 import node.log
+import node.pauses
 import node.settings
 from node.wire import Moment
 from tests.support import told_node
@@ -50,6 +52,7 @@ if __name__ == "__main__":
     node.log.Log.frame = kept(node.log.Log.frame)  # type: ignore[method-assign]
     if after := os.environ.get("TEAR"):
         tear(int(after), 0.4, Path(os.environ["TORN"]).touch)
+    node.pauses.LONGEST = float(os.environ.get("LONGEST", node.pauses.LONGEST))  # type: ignore[misc]
     node.agent.make_gate = told_node.make_gate
     cameras = SimpleNamespace(CONFIG_SCHEMA={}, open_camera=told_node.open_camera)
     node.settings._camera = lambda platform: cameras  # type: ignore[assignment,return-value]
