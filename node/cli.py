@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from node import __version__
+from node import __version__, board
 from node.settings import DEFAULT, Settings, SettingsError, read_settings
 from node.wire import Invitation, WireError
 
@@ -33,6 +33,7 @@ STALE: Final = 60.0
 
 def main(words: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(words)
+    board.save_memory()
     try:
         settings = read_settings(arguments.config, arguments.data)
         code: int = arguments.act(arguments, settings)
@@ -68,7 +69,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> int:
-    from node import board
     from node.agent import run_node
     from node.pairing import InUse, alone
     from node.state import StateError
@@ -79,7 +79,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
         stream=sys.stderr,
     )
     logging.getLogger("asyncio").setLevel(logging.WARNING)
-    board.spare_memory()
+    board.give_back_memory()
 
     async def run() -> int:
         node = asyncio.create_task(run_node(settings, _runtime(settings)))
@@ -154,7 +154,10 @@ def _status(arguments: argparse.Namespace, settings: Settings) -> int:
         "hub": str(paired.hub) if paired else None,
         "keys": [pin.hex() for pin in (paired.hub.pin, paired.hub.backup)] if paired else [],
         "confirmed": bool(paired and paired.confirmed),
-        **{key: told[key] if told else None for key in ("heard", "spool", "incidents", "captured", "kept", "update")},
+        **{
+            key: told[key] if told else None
+            for key in ("heard", "wants_code", "spool", "incidents", "captured", "kept", "update")
+        },
         "problems": told["problems"] if told else [],
     }
     sys.stdout.write(f"{json.dumps(facts) if arguments.json else _readable(facts)}\n")
@@ -169,6 +172,8 @@ def _readable(facts: dict[str, Any]) -> str:
         f"hub       {facts['hub'] or '-'}",
         *(f"trusts    {key} ({which} key)" for key, which in zip(facts["keys"], ("present", "next"), strict=False)),
     ]
+    if facts["wants_code"]:
+        lines.append("code      it looks for one")
     if facts["heard"]:
         lines.append(f"heard     the hub {max(0.0, time.time() - facts['heard'] / 1e6):.0f} s ago")
     if spool := facts["spool"]:
