@@ -15,7 +15,7 @@ from yarl import URL
 from node.board import has_network
 from node.clock import Clock, HubTime
 from node.counters import OTHER_KEY
-from node.discovery import announced
+from node.discovery import search
 from node.log import Log
 from node.pauses import Pauses
 from node.session import SILENCE, Board, Session
@@ -76,7 +76,7 @@ class Link:
         clock: Clock,
         hub_time: HubTime,
         changed: Callable[[], None] = lambda: None,
-        discover: Callable[[], Awaitable[list[tuple[str, int]]]] = announced,
+        discover: Callable[[], Awaitable[list[tuple[str, int]]]] = search,
         pauses: Pauses | None = None,
         silence: float = SILENCE,
     ) -> None:
