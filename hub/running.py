@@ -55,10 +55,10 @@ class Hub:
         if frames := [event for event in events if not isinstance(event, Heartbeat)]:
             await self._backlog.room(camera)
             await self._inbox.accept_all(camera, frames)
-        for event in events:
-            if isinstance(event, Heartbeat):
-                await self._inbox.heartbeat(camera, event)
-                self._projector.watched(event.until)
+        beats = [event for event in events if isinstance(event, Heartbeat)]
+        await asyncio.gather(*(self._inbox.heartbeat(camera, beat) for beat in beats))  # they share a commit
+        for beat in beats:
+            self._projector.watched(beat.until)
 
     @property
     def outcomes(self) -> Counter[Outcome]:

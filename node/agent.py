@@ -160,7 +160,6 @@ class Agent:
             self.watching.orders = None
             if self._orders.since:
                 self._orders.forget()
-        self.watching.connected = phase is Phase.CONNECTED
         if phase not in (Phase.CONNECTED, Phase.UNCONFIRMED):
             self._update = None  # the hub will say it again
         self.watching.reads_codes = phase in (Phase.UNPAIRED, Phase.REFUSED)

@@ -34,7 +34,7 @@ OLDEST_US: Final = 60_000_000
 MOST_HELD: Final = 8_000_000
 """Bytes of pictures kept in memory while the card takes none."""
 MOST_MARKS: Final = 20_000
-"""Of `watched` and `dropped`: two weeks away from the hub. They take memory."""
+"""Of `watched` and `dropped`: a week away from the hub, at twelve hours a day. They take memory."""
 NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 

@@ -20,8 +20,6 @@ logger = logging.getLogger("fras.node")
 SLOWEST: Final = 30.0
 """Seconds that a camera has for one look; a driver that hangs is closed and opened again."""
 RETRY: Final = 60.0
-UNSEEN_MARK: Final = 60.0
-"""Seconds between two `watched` while the hub is away."""
 DARK: Final = (
     "It is too dark to recognise anybody: no pictures are kept, and the time does not count as watched (night: pause)."
 )
@@ -43,7 +41,6 @@ class Watching:
         hub_now: Callable[[], int | None],
     ) -> None:
         self.orders: Orders | None = None
-        self.connected = False
         self.reads_codes = False
         self.problem = self.blind = ""
         self.captured = self.kept = 0
@@ -150,7 +147,6 @@ class Watching:
 
     def _due(self, at: Moment) -> bool:
         """Whether it is time to say again that the camera watched."""
-        watch = (self.orders or Orders()).watch
-        every = watch if self.connected else max(watch, UNSEEN_MARK)
+        every = (self.orders or Orders()).watch
         last = self._marked
         return last is None or last.boot != at.boot or at.mono - last.mono >= every * 1e6
