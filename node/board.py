@@ -66,9 +66,9 @@ def signal_dbm() -> float | None:
 def save_memory() -> None:
     """To be called before numpy and aiohttp are imported, and before there are threads.
 
-    No threads for linear algebra, which nobody does here; no certificates of authorities, as the node trusts pinned keys
-    alone (they take two megabytes, and a second of a Pi Zero); glibc keeps one heap for all threads, and gives large
-    buffers (pictures) back at once.
+    No threads for linear algebra, which nobody does here; no certificates of authorities, which take one or two
+    megabytes, as the node trusts pinned keys alone; glibc keeps one heap for all threads, and gives large buffers
+    (pictures) back at once.
     """
     os.environ.update(OPENBLAS_NUM_THREADS="1", SSL_CERT_FILE=os.devnull)
     with suppress(OSError, AttributeError):

@@ -22,6 +22,7 @@ import voluptuous as vol
 from node.camera import CameraError, Luma
 from node.cameras.exposure import AutoExposure
 from node.clock import Clock
+from node.deferred import deferred
 from node.encoding import Encoder, open_encoder
 from node.mask import mask_map
 from node.orders import Orders
@@ -197,7 +198,9 @@ def _open(options: Mapping[str, Any], orders: Orders) -> tuple[Any, Any, Encoder
     """Raises CameraError, leaving nothing open."""
     try:
         from libcamera import Transform, controls
-        from picamera2 import MappedArray, Picamera2
+
+        with deferred("av"):  # before 0.3.35 picamera2 imports FFmpeg (45 MB), for encoders that a node does not use
+            from picamera2 import MappedArray, Picamera2
     except ImportError:
         raise CameraError(MISSING) from None
     try:
