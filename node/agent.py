@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +33,8 @@ TIDY: Final = 60.0
 """Seconds between two writes of what may wait."""
 PUBLISH: Final = 15.0
 NOTICE: Final = 1.0
+CODE_READ: Final = 3.0
+"""Seconds for which the light says that a code was read."""
 SHARE: Final = 0.8
 """Of the room on the card, at most for the spool."""
 SIGNS: Final = {
@@ -70,6 +72,7 @@ class Agent:
             lambda orders: settings.camera.open_camera(settings.options, orders, self._clock),
             make_gate,
             make_reader(),
+            lambda: self.link.wants_code,
             self._read,
             lambda: self._hub_time.now(self._orders.since),
         )
@@ -162,7 +165,6 @@ class Agent:
                 self._orders.forget()
         if phase not in (Phase.CONNECTED, Phase.UNCONFIRMED):
             self._update = None  # the hub will say it again
-        self.watching.reads_codes = phase in (Phase.UNPAIRED, Phase.REFUSED)
         self.watching.look_again()
         self._news.set()
         if self._blinks is None:
@@ -180,13 +182,20 @@ class Agent:
             invitation = Invitation.of(text)
         except WireError:
             return
-        self._invite(invitation)
+        self._invite(invitation, self.link.shown)
 
-    def _invite(self, invitation: Invitation) -> None:
-        logger.info("An invitation of the hub at %s, port %d", invitation.host, invitation.port)
+    def _invite(self, invitation: Invitation, follow: Callable[[Invitation], bool]) -> None:
         try:
-            self.link.invite(invitation)
-            if invitation.network is not None:
+            if not follow(invitation):
+                return
+            logger.info("An invitation of the hub at %s, port %d", invitation.host, invitation.port)
+            self.identify(CODE_READ)
+            if invitation.network is None:
+                return
+            own = self.state.paired
+            if self.state.torn and own and own.confirmed and board.has_network():  # where its hub may come back
+                logger.info("The Wi-Fi of this invitation is left aside: this node has a hub, and a network.")
+            else:
                 wifi.leave(self._settings.data, invitation.network)
         except OSError as error:
             logger.warning("The invitation cannot be kept: %s", error.strerror)
@@ -197,7 +206,7 @@ class Agent:
         while True:
             if file.exists():
                 try:
-                    self._invite(Invitation.of(file.read_text("utf-8")))
+                    self._invite(Invitation.of(file.read_text("utf-8")), self.link.invite)
                 except (OSError, UnicodeDecodeError, WireError):
                     logger.warning("What fras-node pair left is no invitation.")
                 file.unlink(missing_ok=True)
@@ -229,6 +238,7 @@ class Agent:
             "written": self._clock.now().wall,
             "heard": None if self._heard is None else self._heard.wall,
             "phase": self.link.phase.value,
+            "wants_code": self.link.wants_code,
             "problems": list(health.problems),
             "spool": {"entries": health.spool_entries, "bytes": health.spool_bytes, "dropped": dict(health.dropped)},
             "incidents": dict(health.incidents or {}),

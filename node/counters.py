@@ -20,6 +20,7 @@ from node.files import sync_folder
 SLOT: Final = 4096
 OTHER_KEY: Final = "somebody with another key answered at the hub's address"
 """An incident, counted once until the hub itself answers again."""
+OTHER_HUB: Final = "another hub took the node in, by a code that was shown to it while this one was away"
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,16 @@ LOST: Final = 3
 """Failures in a row after which the hub is looked for elsewhere in the network."""
 INVITATION_US: Final = 15 * 60 * 1_000_000
 """How long an invitation is tried; the hub's are good for ten minutes."""
+LOOKS_AFTER: Final = 300.0
+"""Seconds without its hub after which a confirmed node looks for a code: longer than a hub or a switch restarts."""
+HOLDS: Final = 7200.0
+"""Seconds for which a hub may be away without losing a node to another one, whose code was shown to it."""
+TURN: Final = 60.0
+"""Seconds with the one of two hubs before the other is tried."""
+ELSEWHERE: Final = (
+    "This node works for another hub, which does not answer. It changes to this one, once that is confirmed here, "
+    "when the other has not answered for two hours or has removed it."
+)
 OLDER: Final = (
     "The hub does not take this node's credential; it may have been restored from a backup. "
     "Older credentials are tried: number {number} of {all}."
@@ -94,32 +104,93 @@ class Link:
         self._invited = asyncio.Event()
         self._invited_at = clock.now().mono
         self._failures = 0
-        self._impostor_of: HubAddress | None = None
+        self._impostors: set[HubAddress] = set()
         self._refused = 0
         self._pause = 0.0
+        self._own_turn = False
+        self._own_at = clock.now().mono
+        self._waits_beside = False
 
-    def invite(self, invitation: Invitation) -> None:
+    @property
+    def wants_code(self) -> bool:
+        """Whether a code before the camera is of use: the node has no hub, or its own is away."""
+        paired = self._state.paired
+        if self.phase is Phase.CONNECTED:
+            return False
+        if paired is None or not paired.confirmed or self.phase is Phase.REFUSED:
+            return True
+        return self._state.pairing is not None or self._state.torn or self._away() >= LOOKS_AFTER
+
+    def invite(self, invitation: Invitation) -> bool:
         """Pairs with whoever made this invitation; whatever is connected is left for it. Raises OSError."""
-        self._state.invite(invitation)
+        return self._invite(invitation, beside=False)
+
+    def shown(self, invitation: Invitation) -> bool:
+        """The same for one that the camera saw, unless it is known; whether it is followed. Raises OSError.
+
+        Who can hold something before a camera is not who may take it from its hub: that one keeps its claim, unless it
+        has itself refused the node.
+        """
+        if not self.wants_code or self._state.knows(invitation):
+            return False
+        return self._invite(invitation, beside=self._state.paired is not None and not self._refused)
+
+    def _invite(self, invitation: Invitation, beside: bool) -> bool:
+        self._state.invite(invitation, beside)
         self._invited_at = self._clock.now().mono
+        self._own_turn = True  # the next is the other's
         self._invited.set()
+        return True
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
             self._invited.clear()
-            target = self._state.pairing or self._state.paired
+            await self._hand_over()
+            target = self._target()
             if target is None:
                 self._become(Phase.UNPAIRED, self.problem)
                 await self._invited.wait()
                 continue
-            if not await self._unless_invited(self._attempt(target)):
-                continue
-            await self._clock.rest(self._pause, self._invited)
+            others = [self._invited.wait(), self._turn_ends()] if self._state.torn else [self._invited.wait()]
+            if await self._unless(self._attempt(target), *others):
+                await self._clock.rest(self._pause, self._invited)
 
-    async def _unless_invited(self, attempt: Coroutine[Any, Any, None]) -> bool:
-        """Whether it came to its own end."""
-        tasks = [asyncio.create_task(attempt), asyncio.create_task(self._invited.wait())]
+    def _target(self) -> Pairing | Paired | None:
+        if not self._state.torn:
+            return self._state.pairing or self._state.paired
+        self._own_turn = not self._own_turn
+        return self._state.paired if self._own_turn else self._state.pairing or self._state.coming
+
+    async def _hand_over(self) -> None:
+        """Goes to the hub that took the node in beside its own, once that is away for good, or has let it go."""
+        coming, paired = self._state.coming, self._state.paired
+        if coming is None or self._state.pairing is not None:
+            return
+        refused = paired is not None and self._refused >= len(paired.credentials)
+        there = self._waits_beside and coming.confirmed
+        if paired is None or (there and (refused or self._away() >= HOLDS)):
+            logger.warning("From now on this node is of the hub at %s: its own is away, or has let it go.", coming.hub)
+            try:
+                self._state.hand_over(await self._log.restart())
+                self._refused = 0
+            except OSError as error:
+                self._become(Phase.NO_HUB, f"The card cannot be written: {error.strerror}.")
+
+    def _away(self) -> float:
+        """Seconds since the node's hub was last there, or the node started."""
+        return (self._clock.now().mono - self._own_at) / 1e6
+
+    async def _turn_ends(self) -> None:
+        """Ends when the other one of two hubs is to be tried; never, once one of them has the node."""
+        while True:
+            await self._clock.rest(TURN)
+            if self._state.torn:
+                return
+
+    async def _unless(self, attempt: Coroutine[Any, Any, None], *others: Coroutine[Any, Any, object]) -> bool:
+        """Whether it came to its own end before one of the others did."""
+        tasks = [asyncio.create_task(part) for part in (attempt, *others)]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if tasks[0].done():
@@ -132,34 +203,49 @@ class Link:
 
     async def _attempt(self, target: Pairing | Paired) -> None:
         """One connection, and what follows from its end."""
+        self._waits_beside = False
         async with AsyncExitStack() as stack:
             reached = await self._reach(stack, target.hub)
             if reached is None:
-                self._pause = self._pauses.after(None)
-                self._give_up_invitation(self._clock.now().mono - self._invited_at > INVITATION_US)
+                self._pause = 0.0 if self._in_turn else self._pauses.after(None)
+                if self._state.pairing and self._clock.now().mono - self._invited_at > INVITATION_US:
+                    self._state.uninvite()
                 return
             self._failures = 0
             parts = (self._state, self._log, self._board, self._clock, self._hub_time)
+            socket, pin = reached
+            session = Session(socket, *parts, self._taken_in, pin, target, self._offered(target), self._silence)
             try:
-                socket, pin = reached
-                code = await Session(socket, *parts, self._taken_in, pin, self._offered(target), self._silence).run()
+                code = await session.run()
             except OSError as error:
                 self._become(Phase.NO_HUB, f"The card cannot be written: {error.strerror}.")
                 self._pause = self._pauses.after(Close.TOO_FAST)
                 return
-        self._ended(code)
+            finally:
+                if self.phase is Phase.CONNECTED:
+                    self._own_at = self._clock.now().mono
+        self._ended(code, target, session.beside)
+
+    @property
+    def _in_turn(self) -> bool:
+        """Whether the node's own hub is being tried while another one has taken it in, or is to."""
+        return self._state.torn and self._own_turn
 
     def _offered(self, target: Pairing | Paired) -> bytes:
         """A credential that was not refused yet, as long as there is one."""
         known = target.credentials if isinstance(target, Paired) else (target.credential,)
         return known[self._refused % len(known)]
 
-    def _ended(self, code: int | None) -> None:
+    def _ended(self, code: int | None, target: Pairing | Paired, beside: bool) -> None:
         close = next((known for known in Close if known == code), None)
         problem, phase, soon = SAYS.get(close, SAYS[None]), Phase.NO_HUB, False
-        if close is Close.UNAUTHORISED and self._state.pairing is not None:
+        if beside:
+            if close in (Close.UNAUTHORISED, Close.REVOKED):
+                self._state.stay()
+                soon = True
+        elif close is Close.UNAUTHORISED and self._state.pairing is target:
             problem = "The hub does not take this invitation: it was used, or is too old. Make another one."
-            self._give_up_invitation(True)
+            self._state.refused()
             soon = True
         elif close is Close.UNAUTHORISED and self._state.paired is not None:
             phase = Phase.REFUSED
@@ -176,10 +262,6 @@ class Link:
         logger.info("%s", problem)
         self._become(phase, problem)
 
-    def _give_up_invitation(self, condition: bool) -> None:
-        if condition and self._state.pairing is not None:
-            self._state.uninvite()
-
     async def _reach(self, stack: AsyncExitStack, hub: HubAddress) -> Reached | None:
         places = [(hub.host, hub.port)]
         if self._failures >= LOST:
@@ -192,7 +274,7 @@ class Link:
                     await self._impostor(hub)
                 self._unreachable(f"{host}, port {port}", error)
             else:
-                self._impostor_of = None
+                self._impostors.discard(hub)
                 return reached
         self._failures += 1
         return None
@@ -209,8 +291,8 @@ class Link:
 
     async def _impostor(self, hub: HubAddress) -> None:
         """Says and counts it, once for as long as the hub itself does not answer."""
-        if self._impostor_of != hub:
-            self._impostor_of = hub
+        if hub not in self._impostors:
+            self._impostors.add(hub)
             logger.warning("At %s answers somebody with another key than the hub's. Nothing was sent.", hub)
             await self._log.note(OTHER_KEY)
 
@@ -221,7 +303,8 @@ class Link:
             problem = f"At {place} answers something that takes no nodes (status {error.status})."
         else:
             problem = f"There is no answer from {place}."
-        self._become(Phase.NO_HUB if has_network() else Phase.NO_NETWORK, problem)
+        if not self._in_turn:
+            self._become(Phase.NO_HUB if has_network() else Phase.NO_NETWORK, problem)
 
     def _become(self, phase: Phase, problem: str = "") -> None:
         if (phase, problem) != (self.phase, self.problem):
@@ -229,6 +312,13 @@ class Link:
             self._changed()
 
     def _taken_in(self, confirmed: bool) -> None:
-        self._refused = 0
         self._pauses.worked()
+        if self._state.torn and not self._own_turn:
+            self._waits_beside = True
+            self._become(Phase.UNCONFIRMED, ELSEWHERE)
+            return
+        self._refused = 0
+        if confirmed and self._state.torn:
+            logger.warning("The node's own hub answers again: the code that was shown meanwhile is not followed.")
+            self._state.stay()
         self._become(Phase.CONNECTED if confirmed else Phase.UNCONFIRMED)

@@ -12,10 +12,11 @@ from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMessage, WSMsgType
 
 from node.camera import CameraError
 from node.clock import Clock, HubTime
+from node.counters import OTHER_HUB
 from node.entries import Outgoing
 from node.log import Log
 from node.segments import Kind
-from node.state import Paired, State
+from node.state import Paired, Pairing, State
 from node.wire import (
     LIVE_US,
     Accepted,
@@ -55,6 +56,8 @@ ANSWER: Final = 15.0
 """Seconds that the hub has for its answer to the first message."""
 HEALTH: Final = 60.0
 FAREWELL: Final = 2.0
+BESIDE: Final = (Accepted, Waiting, Welcome, Ping, TakeSnapshot, Identify)
+"""What is heeded of a hub that the node is not working for yet."""
 OVER: Final = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
 
 
@@ -90,9 +93,10 @@ class Ended(Exception):
 
 
 class Session:
-    """`pin` is of the key that the hub showed, `credential` what the node says to it.
+    """`pin` is of the key that the hub showed, `credential` what the node says to it. `target`: as whom it comes.
 
-    `taken_in` is called when the hub knows the node, with whether an administrator has confirmed it.
+    `taken_in` is called when the hub knows the node, with whether an administrator has confirmed it. `beside` says that
+    the hub is not the node's own (yet): then it gets snapshots and health, and nothing that it says changes anything.
     """
 
     def __init__(
@@ -105,9 +109,11 @@ class Session:
         hub_time: HubTime,
         taken_in: Callable[[bool], None],
         pin: bytes,
+        target: Pairing | Paired,
         credential: bytes,
         silence: float = SILENCE,
     ) -> None:
+        self.beside = target is state.coming
         self._socket = socket
         self._state = state
         self._log = log
@@ -118,7 +124,7 @@ class Session:
         self._pin = pin
         self._credential = credential
         self._silence = silence
-        self._pairing = False
+        self._pairing = target if isinstance(target, Pairing) else None
         self._credits = 0
         self._largest = 0
         self._may_send = asyncio.Event()
@@ -175,14 +181,13 @@ class Session:
 
     async def _greet(self) -> None:
         software, board = self._board.software, self._board.board
-        if (pairing := self._state.pairing) is not None:
-            self._pairing = True
+        if self._pairing is not None:
             was = self._state.former
             known_as = None if was is None else was.node
-            await self._send(Pair(pairing.token, self._credential, software, board, was=known_as))
+            await self._send(Pair(self._pairing.token, self._credential, software, board, was=known_as))
             return
         paired = self._paired()
-        last = await self._log.last() - paired.before
+        last = 0 if self.beside else await self._log.last() - paired.before
         now = self._clock.now()
         await self._send(Hello(paired.node, self._credential, paired.epoch, last, now, software, board))
 
@@ -203,7 +208,7 @@ class Session:
                 message = decode_from_hub(found.data)
             except WireError:
                 raise Ended(Close.MALFORMED, ours=True) from None
-            if message is not None:
+            if message is not None and (not self.beside or isinstance(message, BESIDE)):
                 await self._take(message)
 
     async def _tell(self) -> None:
@@ -229,6 +234,20 @@ class Session:
             return
         await self._send(Picture(PictureKind.SNAPSHOT, request, at, jpeg))
 
+    async def _accepted(self, pairing: Pairing, message: Accepted) -> None:
+        """The hub has taken the node in: beside its own, where a code alone speaks for this one."""
+        own = self._state.paired
+        claimed = own is not None and own.confirmed and pairing.beside
+        if self._state.pairing is pairing and claimed and not self._state.owned_by(self._pin, message.proof):
+            self._state.taken_in(message.node, message.epoch)
+            self.beside = True
+            await self._log.note(OTHER_HUB)
+            return
+        before = await self._log.restart()
+        if self._state.pairing is not pairing:  # another invitation came meanwhile
+            raise Ended(None, ours=True)
+        self._state.accepted(message.node, message.epoch, before, self._pin, message.proof)
+
     def _message(self, entry: Outgoing) -> Picture | Watched | Dropped:
         before = self._paired().before
         number = entry.number - before
@@ -250,7 +269,7 @@ class Session:
             raise Ended(self._socket.close_code) from None
 
     def _paired(self) -> Paired:
-        if (paired := self._state.paired) is None:
+        if (paired := self._state.coming if self.beside else self._state.paired) is None:
             raise Ended(None, ours=True)
         return paired
 
@@ -260,9 +279,10 @@ class Session:
             self._may_send.set()
 
     def _taken_in(self, confirmed: bool) -> None:
-        self._state.used(self._credential)
-        if confirmed:
-            self._state.confirmed()
+        if not self.beside:
+            self._state.used(self._credential)
+            if confirmed:
+                self._state.confirmed()
         self._answered.set()
         self._tell_taken_in(confirmed)
 
@@ -282,11 +302,14 @@ class Session:
 
     @_take.register
     async def _(self, message: Accepted) -> None:
-        if self._pairing:
-            self._state.accepted(message.node, message.epoch, await self._log.restart(), self._pin, message.proof)
-            self._pairing = False
+        if self._pairing is not None:
+            await self._accepted(self._pairing, message)
+            self._pairing = None
         elif not self._answered.is_set():
-            self._state.moved(message.epoch, await self._log.restart())
+            if self.beside:
+                self._state.expected(epoch=message.epoch)
+            else:
+                self._state.moved(message.epoch, await self._log.restart())
             await self._greet()
 
     @_take.register
@@ -295,6 +318,10 @@ class Session:
 
     @_take.register
     async def _(self, message: Welcome) -> None:
+        if self.beside:
+            self._state.expected(confirmed=True)
+            self._taken_in(confirmed=True)
+            return
         self._hub_time.told(message.now)
         if self._state.moves_out:
             await self._log.clear()
@@ -324,7 +351,8 @@ class Session:
     @_take.register
     async def _(self, message: Ping) -> None:
         await self._send(Pong(message.ping, self._clock.now()))
-        self._hub_time.told(message.now)
+        if not self.beside:
+            self._hub_time.told(message.now)
 
     @_take.register
     async def _(self, message: Configure) -> None:

@@ -17,6 +17,8 @@ from node.wire.shapes import build, dump, parse
 CREDENTIAL: Final = 32
 OLDER: Final = 30
 """Credentials kept beside the present one: a month of them, as they change daily."""
+ANSWERED: Final = 16
+"""Invitations of which it is known that they were answered: a code may stay before the camera."""
 
 
 class StateError(Exception):
@@ -42,11 +44,15 @@ class HubAddress:
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """An invitation that was read and not yet answered, with the credential that was made for it."""
+    """An invitation that was read and not yet answered, with the credential that was made for it.
+
+    `beside`: a code that the camera saw while the node had a hub. That one is tried in turn, and may take it back.
+    """
 
     hub: HubAddress
     token: bytes = field(repr=False)
     credential: bytes = field(repr=False)
+    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +90,17 @@ class Former:
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """`owner` is the hub that the pictures in the spool are for, `former` who the node was there if it left."""
+    """`owner` is the hub that the pictures in the spool are for, `former` who the node was there if it left.
+
+    `answered` are SHA-256 of tokens.
+    """
 
     paired: Paired | None = None
     pairing: Pairing | None = None
     owner: HubAddress | None = None
     former: Former | None = None
+    coming: Paired | None = None
+    answered: tuple[bytes, ...] = ()
 
 
 class State:
@@ -108,15 +119,39 @@ class State:
     def pairing(self) -> Pairing | None:
         return self._content.pairing
 
-    def invite(self, invitation: Invitation) -> None:
+    @property
+    def coming(self) -> Paired | None:
+        """Another hub that has taken the node in, by a code, while its own was away; the node is its own hub's yet."""
+        return self._content.coming
+
+    @property
+    def torn(self) -> bool:
+        """Whether two hubs are to be tried in turn: the node's own, and one whose code its camera saw."""
+        other = self.coming is not None if self.pairing is None else self.pairing.beside
+        return other and self.paired is not None
+
+    def knows(self, invitation: Invitation) -> bool:
+        """Whether it is followed already, or was answered."""
+        now = self.pairing
+        return _digest(invitation.token) in self._content.answered or (
+            now is not None and now.token == invitation.token
+        )
+
+    def invite(self, invitation: Invitation, beside: bool = False) -> None:
         """The node is to pair; until that has worked it is what it was."""
         hub = HubAddress(invitation.host, invitation.port, invitation.pin, invitation.backup)
         if (now := self.pairing) is not None and (now.hub, now.token) == (hub, invitation.token):
             return  # shown twice: with another credential it would be a replay
-        self._save(replace(self._content, pairing=Pairing(hub, invitation.token, secrets.token_bytes(CREDENTIAL))))
+        fresh = Pairing(hub, invitation.token, secrets.token_bytes(CREDENTIAL), beside)
+        self._save(replace(self._content, pairing=fresh))
 
     def uninvite(self) -> None:
+        """Nobody answered the invitation."""
         self._save(replace(self._content, pairing=None))
+
+    def refused(self) -> None:
+        """The invitation was used before, or is too old."""
+        self._save(replace(self._content, pairing=None, answered=self._answered()))
 
     @property
     def former(self) -> Former | None:
@@ -124,22 +159,53 @@ class State:
         paired = self.paired
         if paired is None or paired.hub != self._content.owner:
             return self._content.former
-        return Former(paired.node, tuple(sha256(credential).digest() for credential in paired.credentials))
+        return Former(paired.node, tuple(map(_digest, paired.credentials)))
 
     def accepted(self, node: str, epoch: int, before: int, pin: bytes, proof: bytes | None) -> None:
-        """The hub, whose key has this pin, has answered the invitation: what the node was to others is forgotten.
-
-        Whether it is the hub that the pictures are for shows in that key, or in the proof.
-        """
-        if (pairing := self.pairing) is None:
-            raise StateError("nobody was asked")
-        owner, former = self._content.owner, self.former
-        ours = owner is None or pin in owner.pins
-        if not ours and former is not None and proof is not None:
-            proofs = [proof_of(known, pin, pairing.token, pairing.credential) for known in former.known]
-            ours = any(hmac.compare_digest(proof, one) for one in proofs)
+        """The hub, whose key has this pin, has answered the invitation: what the node was to others is forgotten."""
+        pairing = self._asked()
         paired = Paired(pairing.hub, node, epoch, before, pairing.credential)
-        self._save(_Content(paired, owner=pairing.hub) if ours else _Content(paired, owner=owner, former=former))
+        owner, former = (pairing.hub, None) if self.owned_by(pin, proof) else (self._content.owner, self.former)
+        self._save(_Content(paired, owner=owner, former=former, answered=self._answered()))
+
+    def owned_by(self, pin: bytes, proof: bytes | None) -> bool:
+        """Whether the hub that answered the invitation is the one that the pictures are for.
+
+        That shows in its key, which has this pin, or in its proof.
+        """
+        pairing, owner, former = self._asked(), self._content.owner, self.former
+        if owner is None or pin in owner.pins:
+            return True
+        if former is None or proof is None:
+            return False
+        proofs = [proof_of(known, pin, pairing.token, pairing.credential) for known in former.known]
+        return any(hmac.compare_digest(proof, one) for one in proofs)
+
+    # ---- between two hubs
+
+    def taken_in(self, node: str, epoch: int) -> None:
+        """Another hub has answered the invitation; the node stays with its own for the time being."""
+        pairing = self._asked()
+        coming = Paired(pairing.hub, node, epoch, 0, pairing.credential)
+        self._save(replace(self._content, pairing=None, coming=coming, answered=self._answered()))
+
+    def expected(self, **fields: object) -> None:
+        """The other hub has given it another `epoch`, or has `confirmed` it."""
+        if (coming := self.coming) is not None and (changed := replace(coming, **fields)) != coming:  # type: ignore[arg-type]
+            self._save(replace(self._content, coming=changed))
+
+    def stay(self) -> None:
+        """The node's own hub has it again, or the other does not want it."""
+        kept = None if self.pairing is None or self.pairing.beside else self.pairing
+        self._save(replace(self._content, pairing=kept, coming=None))
+
+    def hand_over(self, before: int) -> None:
+        """The node is the other hub's from now on."""
+        if (coming := self.coming) is not None:
+            paired = replace(coming, before=before, confirmed=False)
+            self._save(replace(self._content, paired=paired, former=self.former, coming=None))
+
+    # ---- with its hub
 
     @property
     def moves_out(self) -> bool:
@@ -149,7 +215,8 @@ class State:
     def moved_in(self, before: int) -> None:
         """Nothing of the other hub's is left; numbers of this one's follow `before`."""
         if self.paired is not None:
-            self._save(_Content(replace(self.paired, before=before), self.pairing, self.paired.hub))
+            paired = replace(self.paired, before=before)
+            self._save(replace(self._content, paired=paired, owner=paired.hub, former=None))
 
     def moved(self, epoch: int, before: int) -> None:
         self._change(epoch=epoch, before=before)
@@ -180,6 +247,14 @@ class State:
         """The hub has removed the node."""
         self._save(replace(self._content, paired=None, former=self.former))
 
+    def _asked(self) -> Pairing:
+        if self.pairing is None:
+            raise StateError("nobody was asked")
+        return self.pairing
+
+    def _answered(self) -> tuple[bytes, ...]:
+        return (_digest(self._asked().token), *self._content.answered)[:ANSWERED]
+
     def _change(self, **fields: object) -> None:
         if self.paired is None:
             raise StateError("the node is not paired")
@@ -188,6 +263,10 @@ class State:
     def _save(self, content: _Content) -> None:
         files.replace(self._file, json.dumps(dump(content)).encode())
         self._content = content
+
+
+def _digest(secret: bytes) -> bytes:
+    return sha256(secret).digest()
 
 
 def _read(file: Path) -> _Content:

@@ -17,6 +17,10 @@ from node.wire import Moment
 
 logger = logging.getLogger("fras.node")
 
+CODES: Final = 1_000_000
+"""Microseconds between two looks for a code, however often or rarely pictures are wanted."""
+LONGEST_REST: Final = 30_000_000
+"""Microseconds until it is noticed that a code is wanted by now."""
 SLOWEST: Final = 30.0
 """Seconds that a camera has for one look; a driver that hangs is closed and opened again."""
 RETRY: Final = 60.0
@@ -27,7 +31,9 @@ COVERED: Final = "The camera sees an even grey and nothing else: is its lens cov
 
 
 class Watching:
-    """`orders` None: the node may not keep anything. `problem`: a sentence on what keeps the camera from working;
+    """`orders` None: the node may not keep anything. `wants_code` says whether codes are to be read now, for `found`.
+
+    `problem`: a sentence on what keeps the camera from working;
     `blind`: one on why it sees nobody though it works."""
 
     def __init__(
@@ -37,11 +43,11 @@ class Watching:
         open_camera: Callable[[Orders], AbstractAsyncContextManager[Camera]],
         make_gate: Callable[[Orders], Gate],
         reader: CodeReader | None,
+        wants_code: Callable[[], bool],
         found: Callable[[str], None],
         hub_now: Callable[[], int | None],
     ) -> None:
         self.orders: Orders | None = None
-        self.reads_codes = False
         self.problem = self.blind = ""
         self.captured = self.kept = 0
         self._log = log
@@ -49,6 +55,7 @@ class Watching:
         self._open = open_camera
         self._make_gate = make_gate
         self._reader = reader
+        self._wants_code = wants_code
         self._found = found
         self._hub_now = hub_now
         self._wake = asyncio.Event()
@@ -85,12 +92,19 @@ class Watching:
             try:
                 async with self._open(orders or Orders()) as camera:
                     gate = self._make_gate(orders or Orders())
+                    picture_at = code_at = self._clock.now().mono
                     while self._needed() and self.orders is orders:
-                        started = self._clock.now().mono
-                        await self._look(camera, gate)
-                        self.problem, pause = "", 1.0
-                        took = (self._clock.now().mono - started) / 1e6
-                        await self._rest(max(0.0, (orders or Orders()).interval - took))
+                        now = self._clock.now().mono
+                        picture = self._at_work() and now >= picture_at
+                        code = self._reads_codes() and now >= code_at
+                        if picture or code or self._asked:
+                            await self._look(camera, gate, picture, code)
+                            self.problem, pause = "", 1.0
+                        if picture:
+                            picture_at = now + round((orders or Orders()).interval * 1e6)
+                        if code:
+                            code_at = now + CODES
+                        await self._rest(self._spare(picture_at, code_at))
             except CameraError as error:
                 self._fail(str(error))
             except TimeoutError:
@@ -109,24 +123,38 @@ class Watching:
         return self.orders is not None and self.orders.at_work(self._hub_now())
 
     def _needed(self) -> bool:
-        return self._at_work() or bool(self._asked) or (self.reads_codes and self._reader is not None)
+        return self._at_work() or bool(self._asked) or self._reads_codes()
+
+    def _reads_codes(self) -> bool:
+        return self._reader is not None and self._wants_code()
+
+    def _spare(self, picture_at: int, code_at: int) -> float:
+        """Seconds until one of these moments, as far as it is waited for; a code may be wanted before."""
+        now = self._clock.now().mono
+        due = [now + LONGEST_REST]
+        if self._at_work():
+            due.append(picture_at)
+        if self._reads_codes():
+            due.append(code_at)
+        return max(0, min(due) - now) / 1e6
 
     async def _rest(self, seconds: float) -> None:
         if not self._asked:
             await self._clock.rest(seconds, self._wake)
         self._wake.clear()
 
-    async def _look(self, camera: Camera, gate: Gate) -> None:
+    async def _look(self, camera: Camera, gate: Gate, picture: bool, code: bool) -> None:
+        """For whoever asked for a snapshot, for the gate (`picture`), for a `code`."""
         jpeg = None
         verdict = Verdict(keep=False, sees=False)
         async with asyncio.timeout(SLOWEST), camera.look() as look:
             self.captured += 1
             if self._asked:
                 await self._answer(look)
-            if self.reads_codes and self._reader is not None:
+            if code and self._reader is not None:
                 for text in await asyncio.to_thread(self._reader.read, look.luma):
                     self._found(text)
-            if self.orders is not None and self._at_work():
+            if picture and self.orders is not None:
                 verdict = gate.judge(look.luma, look.at)
                 self.blind = DARK if verdict.dark else COVERED if verdict.lens == 0 else ""
                 jpeg = await look.jpeg(self.orders.quality) if verdict.keep else None

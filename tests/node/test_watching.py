@@ -88,7 +88,10 @@ class ToldGate:
         return self.verdict(at.mono // 1_000_000)
 
 
+@dataclass
 class Codes:
+    wanted: bool = False
+
     def read(self, luma: Luma) -> list[str]:
         return ["a code"]
 
@@ -100,6 +103,7 @@ class Scene:
     gate: ToldGate
     log: Log
     watching: Watching
+    reader: Codes
     codes: list[str]
 
     async def during(self, seconds: float) -> None:
@@ -122,9 +126,11 @@ async def scene(folder: Path) -> AsyncIterator[Scene]:
     camera, gate, codes = ToldCamera(clock), ToldGate(), list[str]()
     hub_time = HubTime(clock)
     async with open_log(folder / "spool", 100_000_000) as log:
-        watching = Watching(log, clock, camera.open, lambda orders: gate, Codes(), codes.append, hub_time.now)
+        reader = Codes()
+        parts = (camera.open, lambda orders: gate, reader, lambda: reader.wanted, codes.append, hub_time.now)
+        watching = Watching(log, clock, *parts)
         running = asyncio.create_task(watching.run())
-        yield Scene(clock, camera, gate, log, watching, codes)
+        yield Scene(clock, camera, gate, log, watching, reader, codes)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     assert camera.closed == len(camera.opened)
@@ -197,15 +203,41 @@ async def test_in_the_dark_it_says_that_it_sees_nothing_and_why(scene: Scene) ->
 
 
 async def test_codes_are_read_only_where_they_are_wanted(scene: Scene) -> None:
-    scene.watching.reads_codes = True
+    scene.reader.wanted = True
     await scene.during(5)
     assert scene.codes
     assert await scene.told() == [], "nothing is kept of it"
-    scene.watching.reads_codes = False
+    scene.reader.wanted = False
     await scene.during(2)
     count = len(scene.codes)
     await scene.during(50)
     assert len(scene.codes) == count
+
+
+@pytest.mark.parametrize("interval", [0.2, 60.0])
+async def test_codes_have_a_pace_of_their_own(scene: Scene, interval: float) -> None:
+    """A look for a code once a second beside pictures, which are wanted as often as ever."""
+    scene.watching.orders = Orders(interval=interval)
+    scene.gate.verdict = lambda second: Verdict(keep=True)
+    await scene.during(120)
+    assert scene.codes == []
+    alone = scene.watching.kept
+    scene.reader.wanted = True
+    await scene.during(31)  # it is noticed
+    scene.codes.clear()
+    kept = scene.watching.kept
+    await scene.during(120)
+    assert 115 <= len(scene.codes) <= 121
+    assert scene.watching.kept - kept == pytest.approx(alone, rel=0.05, abs=1)
+
+
+async def test_outside_of_its_hours_it_sees_codes_and_nothing_else(scene: Scene) -> None:
+    scene.watching.orders = Orders(active=())
+    scene.reader.wanted = True
+    await scene.during(60)
+    assert 55 <= len(scene.codes) <= 61
+    assert await scene.told() == []
+    assert scene.watching.kept == 0
 
 
 async def test_a_snapshot_needs_no_orders(scene: Scene) -> None:
