@@ -52,6 +52,11 @@ class Member(Protocol):
     @property
     def policy(self) -> Policy: ...
 
+    @property
+    def finder(self) -> EmbedderMember:
+        """Who finds the faces for it: itself, if it can. Raises PluginError."""
+        ...
+
     async def see(self, pictures: Sequence[Picture]) -> list[Seen]:
         """The faces in each picture. Raises PluginError."""
         ...
@@ -79,6 +84,10 @@ class EmbedderMember:
     @property
     def model_id(self) -> str:
         return self.gallery.model_id
+
+    @property
+    def finder(self) -> EmbedderMember:
+        return self
 
     @property
     def scope(self) -> Scope:
@@ -127,7 +136,7 @@ class IdentifierMember:
     def __init__(self, identifier: Identifier, finder: EmbedderMember, gallery: GalleryKeeper, policy: Policy) -> None:
         """`gallery` says whose consent stands."""
         self._identifier = identifier
-        self._finder = finder
+        self.finder = finder
         self.gallery = gallery
         self.policy = policy
 
@@ -136,7 +145,7 @@ class IdentifierMember:
         return self._identifier.model.id
 
     async def see(self, pictures: Sequence[Picture]) -> list[Seen]:
-        return await self._finder.see(pictures)
+        return await self.finder.see(pictures)
 
     async def decide(self, pictures: Sequence[Picture], seen: Sequence[Seen]) -> list[list[Decision | None]]:
         """Faces that do not pass the gates stay in the building."""
@@ -163,7 +172,7 @@ class IdentifierMember:
         ]
 
     async def able(self) -> bool:
-        if not await self._finder.able():
+        if not await self.finder.able():
             return False
         try:
             await self._identifier.identify([GREY])
@@ -182,6 +191,10 @@ class AbsentMember:
 
     @property
     def policy(self) -> Policy:
+        raise self.why
+
+    @property
+    def finder(self) -> EmbedderMember:
         raise self.why
 
     @property

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hub.pipeline.members import Member, Seen
-from hub.plugin import Box, Clock, NotReady, Picture, PluginError, Quality
+from hub.plugin import Box, Clock, Face, NotReady, Picture, PluginError, Quality
 from hub.recognition import chain, ensemble
 from hub.recognition.models import combined
+from hub.recognition.pairing import places
 from hub.recognition.policy import Decision, Unknown, unknown
 
 logger = logging.getLogger("fras.recognition")
@@ -20,6 +21,8 @@ PATIENCE = 10.0
 """Seconds in which a later member of a chain must answer, or frames go on without it."""
 REST = 30.0
 """Seconds for which a later member that is away is not asked again."""
+SEVERAL = ""
+"""In place of a model's id, for faces that several models saw: each looks for its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,34 +148,81 @@ class Chain:
 
 
 class Ensemble:
-    """Asks all `members` about every face that the first of them sees; `agree` of them must name the same person."""
+    """Asks all `members` about every face; `agree` of them must name the same person.
+
+    Where all must, a face that the first does not find cannot be named, and it alone looks for them. Otherwise all do.
+    """
 
     def __init__(self, members: Sequence[Member], agree: int) -> None:
         self._members = members
         self._agree = agree
+        looking = members[:1] if agree == len(members) else members
+        self._finders = list(dict.fromkeys(member.finder for member in looking))
 
     @property
     def model_id(self) -> str:
         return combined([member.model_id for member in self._members], self._agree)
 
     async def judge(self, pictures: Sequence[Picture]) -> list[Judged]:
-        seen = await self._members[0].see(pictures)
-        some = [p for p, one in enumerate(seen) if one.faces]
-        shown, faces_of = [pictures[p] for p in some], [seen[p] for p in some]
-        said = [await member.decide(shown, faces_of) for member in self._members] if some else []
-        verdicts = [Judged((), one.too_small, self.model_id) for one in seen]
+        sights = [await finder.see(pictures) for finder in self._finders]
+        gathered = [_Gathered.of(of_one) for of_one in zip(*sights, strict=True)]
+        verdicts = [Judged((), one.seen.too_small, self.model_id) for one in gathered]
+        some = [p for p, one in enumerate(gathered) if one.seen.faces]
+        if not some:
+            return verdicts
+        shown, faces_of = [pictures[p] for p in some], [gathered[p] for p in some]
+        said = [await self._ask(member, shown, faces_of) for member in self._members]
         for number, p in enumerate(some):
-            faces = seen[p].faces
+            faces = gathered[p].seen.faces
             found_out = [
                 ensemble.agreed([decisions[number][f] for decisions in said], self._agree) for f in range(len(faces))
             ]
             decisions = ensemble.each_once(found_out, [face.quality for face in faces])
             by = [_said(self._members[one.member]) for one in found_out]
-            verdicts[p] = judged(seen[p], decisions, by, self.model_id)
+            verdicts[p] = judged(gathered[p].seen, decisions, by, self.model_id)
         return verdicts
 
     async def able(self) -> bool:
         return all([await member.able() for member in self._members])
+
+    async def _ask(
+        self, member: Member, pictures: Sequence[Picture], gathered: Sequence[_Gathered]
+    ) -> list[list[Decision | None]]:
+        if member not in self._finders:
+            return await member.decide(pictures, [one.seen for one in gathered])
+        finder = self._finders.index(member)
+        decided = await member.decide(pictures, [one.sights[finder] for one in gathered])
+        return [one.spread(finder, decisions) for one, decisions in zip(gathered, decided, strict=True)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Gathered:
+    """What several saw in one picture, and together: each face as the first who saw it did.
+
+    `numbers` are those of each sight's faces among the faces `seen` together.
+    """
+
+    sights: Sequence[Seen]
+    numbers: Sequence[Sequence[int]]
+    seen: Seen
+
+    @classmethod
+    def of(cls, sights: Sequence[Seen]) -> _Gathered:
+        numbers = places([[face.box for face in sight.faces] for sight in sights])
+        if len(sights) == 1:
+            return cls(sights, numbers, sights[0])
+        faces: dict[int, Face] = {}
+        for sight, found in zip(sights, numbers, strict=True):
+            faces = dict(zip(found, sight.faces, strict=True)) | faces
+        together = tuple(faces[number] for number in sorted(faces))
+        return cls(sights, numbers, Seen(together, min(sight.too_small for sight in sights), SEVERAL))
+
+    def spread(self, sight: int, decisions: Sequence[Decision | None]) -> list[Decision | None]:
+        """Decisions on the faces of one sight, for all the faces `seen` together."""
+        found: list[Decision | None] = [None] * len(self.seen.faces)
+        for number, decision in zip(self.numbers[sight], decisions, strict=True):
+            found[number] = decision
+        return found
 
 
 def judged(seen: Seen, decisions: Sequence[Decision], by: Sequence[Said], model_id: str) -> Judged:

@@ -23,11 +23,10 @@ def agreed(said: Sequence[Decision | None], agree: int) -> Agreed:
     """The verdict of members on one face, each with its own decision, or None where it does not see the face.
 
     The person whom at least `agree` name; score and margin are those of the first who does. One frame suffices alone
-    where it does for `agree` of them. Where two people have enough voices it is neither. The first member must have
-    seen the face, and a face that is nobody's keeps its decision.
+    where it does for `agree` of them. Where two people have enough voices it is neither. One member at least must have
+    seen the face, and a face that is nobody's keeps the decision of the first who did.
     """
-    first = said[0]
-    assert first is not None
+    seer, first = next((index, decision) for index, decision in enumerate(said) if decision is not None)
     voices: dict[str, list[int]] = {}
     for index, decision in enumerate(said):
         if decision is not None and decision.person is not None:
@@ -35,7 +34,7 @@ def agreed(said: Sequence[Decision | None], agree: int) -> Agreed:
     enough = [members for members in voices.values() if len(members) >= agree]
     if len(enough) != 1:
         reason = Unknown.NO_AGREEMENT if voices else first.reason
-        return Agreed(unknown(first, reason or Unknown.NO_AGREEMENT), 0, 0)
+        return Agreed(unknown(first, reason or Unknown.NO_AGREEMENT), seer, 0)
     (members,) = enough
     alone = sum(decision.alone for index in members if (decision := said[index]) is not None)
     chosen = said[members[0]]

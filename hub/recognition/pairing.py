@@ -27,6 +27,24 @@ def pairs(boxes: Sequence[Box], others: Sequence[Box]) -> list[int | None]:
     return found
 
 
+def places(sights: Sequence[Sequence[Box]]) -> list[list[int]]:
+    """Numbers the faces that are in any of `sights`: for each sight the numbers of its boxes.
+
+    Those of the first come first, in order; then what each later one adds.
+    """
+    faces: list[Box] = []
+    found = []
+    for boxes in sights:
+        numbers = []
+        for box, number in zip(boxes, pairs(boxes, faces), strict=True):
+            if number is None:
+                number = len(faces)
+                faces.append(box)
+            numbers.append(number)
+        found.append(numbers)
+    return found
+
+
 def union_share(one: Box, other: Box) -> float:
     """Intersection over union, between 0 and 1."""
     width = min(one.x + one.w, other.x + other.w) - max(one.x, other.x)

@@ -193,6 +193,14 @@ async def test_faces_of_two_embedders_are_paired(both: Both) -> None:
     assert names(judged) == [None, "bob", None]
     (judged,) = await Ensemble([askew, loose], 2).judge(shown)
     assert names(judged) == ["bob", None]
+    cloud = IdentifierMember(both.service, loose, parts.gallery, CLOUD)
+    for members in ([askew, loose, cloud], [cloud, askew, loose]):
+        (judged, empty) = await Ensemble(members, 2).judge([*shown, picture()])
+        assert names(judged) == ["ada", "bob", None], "the first overlooks ada, whom the others name"
+        assert empty.faces == ()
+    both.squares.analysed = 0
+    await Ensemble([askew, loose, cloud], 2).judge(shown)
+    assert both.squares.analysed == 1, "a picture is looked at once by each"
     chained = Chain([EmbedderMember(both.squares, parts.gallery, STRICT), askew], parts.clock, reach=0.1)
     (judged,) = await chained.judge([picture(COLOURS["dee"], NEARLY_ADA)])
     assert names(judged) == [None, "ada"]

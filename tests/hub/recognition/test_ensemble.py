@@ -31,6 +31,13 @@ def test_too_few_and_two_camps_are_nobody() -> None:
     assert (split.decision.person, split.decision.alone) == (None, False)
 
 
+def test_whoever_does_not_see_a_face_has_no_voice() -> None:
+    found = agreed([None, said("ada", 0.65), said("ada")], 2)
+    assert (found.decision.person, found.member, found.votes) == ("ada", 1, 2)
+    found = agreed([None, said(None), said("ada")], 2)
+    assert (found.decision.person, found.member) == (None, 1), "it is the decision of whoever saw it"
+
+
 people = st.sampled_from(["ada", "bob", "cem", None])
 
 
