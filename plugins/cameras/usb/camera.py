@@ -6,7 +6,7 @@ import errno
 import importlib
 import os
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -71,7 +71,7 @@ def explain(error: Exception, device: str) -> PluginError:
 
 
 def open_device(device: str, size: str | None, rate: int | None, seconds: float) -> Any:
-    """An `av` container. Blocks. Raises OSError, of which av.FFmpegError is one."""
+    """What an `av` container can. Blocks. Raises OSError, of which av.FFmpegError is one."""
     import av
 
     handle = os.open(device, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)  # FFmpeg's errors are less clear
@@ -81,13 +81,39 @@ def open_device(device: str, size: str | None, rate: int | None, seconds: float)
     finally:
         os.close(handle)
     wanted = {"video_size": size, "framerate": rate and str(rate)}
-    options = {key: value for key, value in wanted.items() if value}
+    options = {key: value for key, value in wanted.items() if value}  # FFmpeg's decoders take a size for true
+    begin = partial(av.open, device, "r", format="v4l2", timeout=seconds)
     try:
-        return av.open(device, "r", format="v4l2", options={**options, "input_format": "mjpeg"}, timeout=seconds)
+        return _Lasting(begin(container_options={**options, "input_format": "mjpeg"}))
     except av.FFmpegError as error:
         if error.errno != errno.EINVAL:
             raise
-    return av.open(device, "r", format="v4l2", options=options, timeout=seconds)  # whatever it has instead
+    return _Lasting(begin(container_options=options))  # whatever it has instead
+
+
+class _Lasting:
+    """A container whose packets outlive it. FFmpeg's are the driver's own memory, which goes when the device is closed:
+
+    a thread that still decodes one of them would take the whole process down.
+    """
+
+    def __init__(self, container: Any) -> None:
+        self._container = container
+        self.streams = container.streams
+
+    def demux(self, stream: Any) -> Iterator[Any]:
+        from av import Packet
+
+        for packet in self._container.demux(stream):
+            lasting = Packet(bytes(packet))
+            lasting.is_keyframe = packet.is_keyframe
+            yield lasting
+
+    def __enter__(self) -> _Lasting:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._container.close()
 
 
 @asynccontextmanager

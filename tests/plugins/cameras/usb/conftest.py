@@ -1,7 +1,7 @@
-"""What stands in for a USB camera.
+"""What stands in for a USB camera in the tests' own process.
 
-No machine that tests run on has one, and none may load a kernel module that makes one. FFmpeg reads a pipe in the
-device's place, behind the function that opens it; through the pipe come the same packets as from a camera.
+FFmpeg reads a pipe in the device's place, behind the function that opens it; through the pipe come the same packets as
+from a camera. What opens devices is in test_v4l2.py, in a process of its own.
 """
 
 from __future__ import annotations
