@@ -2,7 +2,7 @@
 
 This file is both ends: tests import it; Debian's Python, which has GStreamer's bindings, runs it as a script.
 
-    rtsp://127.0.0.1:PORT/h264?pattern=ball&key=10&rate=10&size=320x240     also /h265, /mjpeg and /sound
+    rtsp://127.0.0.1:PORT/h264?pattern=ball&key=10&rate=10&size=320x240     also /h265, /mjpeg and /sound; &sound=1 with
     rtsp://127.0.0.1:PORT/film?file=/tmp/film.mkv&codec=h264             an encoded film, as it is
 """
 
@@ -186,6 +186,7 @@ async def _request(reader: asyncio.StreamReader) -> bytes:
         return b""
 
 
+_SOUND = "audiotestsrc is-live=true ! alawenc ! rtppcmapay"
 _QUICKLY = "tune=zerolatency speed-preset=ultrafast key-int-max={key} bitrate=500"
 CODECS = {
     "h264": f"x264enc {_QUICKLY} ! rtph264pay config-interval=-1",
@@ -197,7 +198,7 @@ CODECS = {
 def launch(path: str, query: dict[str, str]) -> str:
     """The pipeline of an address."""
     if path == "sound":
-        return "( audiotestsrc is-live=true ! alawenc ! rtppcmapay name=pay0 )"
+        return f"( {_SOUND} name=pay0 )"
     if path == "film":
         parse = {"h264": "h264parse ! rtph264pay", "h265": "h265parse ! rtph265pay", "mjpeg": "jpegparse ! rtpjpegpay"}
         return f"( filesrc location={query['file']} ! matroskademux ! {parse[query['codec']]} name=pay0 pt=96 )"
@@ -206,7 +207,7 @@ def launch(path: str, query: dict[str, str]) -> str:
     return (
         f"( videotestsrc is-live=true pattern={query.get('pattern', 'ball')} ! capsfilter name=size"
         f" caps=video/x-raw,format=I420,width={width},height={height},framerate={query.get('rate', '10')}/1"
-        f" ! {codec} name=pay0 pt=96 )"
+        f" ! {codec} name=pay0 pt=96 {f'{_SOUND} name=pay1' if query.get('sound') else ''} )"
     )
 
 

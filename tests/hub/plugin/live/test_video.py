@@ -14,7 +14,8 @@ import av
 import pytest
 
 from hub.plugin import NotReady, Pixels
-from hub.plugin.live import Shot, Video
+from hub.plugin.live import Shot, Video, reader
+from hub.plugin.live.video import UNDECODED
 from hub.plugin.media import decode
 from tests.support.context import ManualClock, make_context
 from tests.support.media import scene
@@ -197,3 +198,29 @@ async def test_after_damage_it_waits_for_the_next_key_frame(tmp_path: Path, film
         assert not waiting.done()
         await come(tap, 4)
         assert number(await waiting) == GOP
+
+
+async def test_data_that_never_become_a_picture_are_given_up(tmp_path: Path, film: Path) -> None:
+    clock = ManualClock()
+    async with watched(tmp_path, film, clock) as (tap, video):
+        for _ in range(2 * GOP):
+            await come(tap, 1, spoilt=True)
+        waiting = asyncio.create_task(video.newest())
+        await asyncio.sleep(0.02)
+        assert not waiting.done()
+        await clock.sleep(UNDECODED)
+        await come(tap, 1, spoilt=True)
+        with pytest.raises(NotReady, match="gives no picture"):
+            await waiting
+
+
+async def test_what_grows_too_long_without_a_key_frame_is_not_kept(
+    tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with watched(tmp_path, film, ManualClock()) as (tap, video):
+        await come(tap, 1)
+        monkeypatch.setattr(reader, "LONGEST_CHAIN", video._reader.chain[0].packet.size + 1)
+        await come(tap, GOP - 1)
+        assert len(video._reader.chain) == (1 if video.opened.codec == "mjpeg" else 0)
+        await come(tap, 1)
+        assert number(await video.newest()) == GOP

@@ -53,7 +53,7 @@ def size(frame: Frame) -> tuple[int, int]:
         return image.size
 
 
-@pytest.mark.parametrize("path", ["/h264", "/h265", "/mjpeg", "/h264?key=600"])
+@pytest.mark.parametrize("path", ["/h264", "/h265", "/mjpeg", "/h264?key=600", "/h264?sound=1"])
 async def test_every_codec_gives_pictures(tmp_path: Path, server: RtspServer, path: str) -> None:
     async with frames(tmp_path, server.url(path)) as stream:
         taken = [await anext(stream) for _ in range(3)]
@@ -61,7 +61,7 @@ async def test_every_codec_gives_pictures(tmp_path: Path, server: RtspServer, pa
     assert [frame.captured_at for frame in taken] == sorted(frame.captured_at for frame in taken)
 
 
-@pytest.mark.parametrize("path", ["/h264", "/h265"])
+@pytest.mark.parametrize("path", ["/h264", "/h265", "/mjpeg"])
 async def test_the_resolution_may_change(tmp_path: Path, server: RtspServer, path: str) -> None:
     async with frames(tmp_path, server.url(path)) as stream, asyncio.timeout(20):
         assert size(await anext(stream)) == (320, 240)
