@@ -17,15 +17,16 @@ from tests.support.distributions import forgetting
 from tests.support.facts import KIND
 from tests.support.filmed import filmed, filmed_once
 from tests.support.fras import School
+from tests.support.postgres import PGVECTOR
 
 __all__ = ["filmed", "filmed_once"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if KIND == "postgresql":
-        left_out = [item for item in items if item.get_closest_marker("sqlite")]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+    elsewhere = (["sqlite"] if KIND == "postgresql" else []) + (["memory"] if PGVECTOR else [])
+    left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in elsewhere)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_sessionfinish() -> None:

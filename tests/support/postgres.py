@@ -18,6 +18,8 @@ import pytest
 
 USER = "nobody"
 """Who runs the server where tests are run by root, whom PostgreSQL refuses."""
+PGVECTOR = bool(os.environ.get("FRAS_TEST_PGVECTOR"))
+"""Whether the databases of this run of the tests have the extension pgvector."""
 
 
 class Server:
@@ -111,12 +113,9 @@ def _free_port() -> int:
 
 @cache
 def server() -> Server:
-    """The one of this run of the tests, started when it is first asked for; `finish` removes it.
-
-    Its databases have the extension pgvector where the environment's FRAS_TEST_PGVECTOR says so.
-    """
+    """The one of this run of the tests, started when it is first asked for; `finish` removes it."""
     made = Server()
-    if os.environ.get("FRAS_TEST_PGVECTOR"):
+    if PGVECTOR:
         made.sql("CREATE EXTENSION vector", "template1")
     return made
 

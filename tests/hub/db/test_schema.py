@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -15,6 +16,7 @@ from hub.db.engine import Database
 from hub.db.tables import metadata
 
 
+@pytest.mark.memory
 async def test_migrations_lead_to_the_metadata(database: Database) -> None:
     def differences(connection: Connection) -> list[Any]:
         found: list[Any] = compare_metadata(

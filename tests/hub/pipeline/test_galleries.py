@@ -35,6 +35,7 @@ def count_reads(parts: Services, monkeypatch: pytest.MonkeyPatch) -> list[None]:
     return reads
 
 
+@pytest.mark.memory
 async def test_the_database_is_asked_once_a_while_however_many_search(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -48,6 +49,7 @@ async def test_the_database_is_asked_once_a_while_however_many_search(
         assert len(reads) == 2
 
 
+@pytest.mark.memory
 async def test_changes_are_seen_within_half_a_second(tmp_path: Path) -> None:
     async with services(tmp_path) as parts:
         assert await names(parts) == []
