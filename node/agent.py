@@ -192,13 +192,18 @@ class Agent:
             self.identify(CODE_READ)
             if invitation.network is None:
                 return
-            own = self.state.paired
-            if self.state.torn and own and own.confirmed and board.has_network():  # where its hub may come back
+            if self._at_home():
                 logger.info("The Wi-Fi of this invitation is left aside: this node has a hub, and a network.")
-            else:
-                wifi.leave(self._settings.data, invitation.network)
+                return
+            wifi.leave(self._settings.data, invitation.network)
+            self.state.stray()
         except OSError as error:
             logger.warning("The invitation cannot be kept: %s", error.strerror)
+
+    def _at_home(self) -> bool:
+        """Whether its own hub may come back in the network where it is: no code takes it away from there."""
+        own = self.state.paired
+        return self.state.torn and own is not None and own.confirmed and not self.state.strayed and board.has_network()
 
     async def _notice(self) -> None:
         """Takes what `fras-node pair` leaves."""

@@ -138,6 +138,7 @@ class Link:
     def _invite(self, invitation: Invitation, beside: bool) -> bool:
         self._state.invite(invitation, beside)
         self._invited_at = self._clock.now().mono
+        self._failures = 0
         self._own_turn = True  # the next is the other's
         self._invited.set()
         return True

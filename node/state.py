@@ -101,6 +101,7 @@ class _Content:
     former: Former | None = None
     coming: Paired | None = None
     answered: tuple[bytes, ...] = ()
+    strayed: bool = False
 
 
 class State:
@@ -199,6 +200,14 @@ class State:
         kept = None if self.pairing is None or self.pairing.beside else self.pairing
         self._save(replace(self._content, pairing=kept, coming=None))
 
+    @property
+    def strayed(self) -> bool:
+        """Whether it is in a Wi-Fi that a code brought since its hub was last there."""
+        return self._content.strayed
+
+    def stray(self) -> None:
+        self._save(replace(self._content, strayed=True))
+
     def hand_over(self, before: int) -> None:
         """The node is the other hub's from now on."""
         if (coming := self.coming) is not None:
@@ -222,8 +231,9 @@ class State:
         self._change(epoch=epoch, before=before)
 
     def confirmed(self) -> None:
-        if self.paired is not None and not self.paired.confirmed:
-            self._change(confirmed=True)
+        """Its hub has welcomed it."""
+        if self.paired is not None and (self.strayed or not self.paired.confirmed):
+            self._save(replace(self._content, paired=replace(self.paired, confirmed=True), strayed=False))
 
     def offer(self) -> bytes:
         """A new credential, to be used from the next connection on."""

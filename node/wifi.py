@@ -1,10 +1,14 @@
 """The Wi-Fi that an invitation brings: the node leaves it in its data folder, and root makes NetworkManager join it.
 
+Each name of a Wi-Fi has a profile of its own, so that a wrong code costs no network that worked: NetworkManager goes
+back to it by itself. A code with the same name replaces its password.
+
 The password is in files of mode 0600 alone: never on a command line, in the environment or in the log.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -19,6 +23,8 @@ FILE: Final = "network.json"
 PROFILE: Final = "fras-wifi"
 CONNECTIONS: Final = Path("/etc/NetworkManager/system-connections")
 LONGEST: Final = 4000
+KEPT: Final = 3
+"""Profiles of invitations; the oldest go."""
 
 
 class WifiError(Exception):
@@ -36,7 +42,7 @@ def keyfile(name: str, password: str) -> str:
     ssid = name.encode()
     if not 1 <= len(ssid) <= 32:
         raise WifiError("the name of a Wi-Fi has 1 to 32 bytes")
-    lines = ["[connection]", f"id={PROFILE}", "type=wifi", "autoconnect-retries=0", ""]
+    lines = ["[connection]", f"id={profile_of(name)}", "type=wifi", "autoconnect-retries=0", ""]
     lines += ["[wifi]", "mode=infrastructure", f"ssid={''.join(f'{byte};' for byte in ssid)}", ""]
     if password:
         if not re.fullmatch(r"[ -~]{8,63}|[0-9A-Fa-f]{64}", password):
@@ -44,6 +50,10 @@ def keyfile(name: str, password: str) -> str:
         secret = password.replace("\\", "\\\\").replace(" ", "\\s")
         lines += ["[wifi-security]", "key-mgmt=wpa-psk", f"psk={secret}", ""]
     return "\n".join([*lines, "[ipv4]", "method=auto", "", "[ipv6]", "method=auto", ""])
+
+
+def profile_of(name: str) -> str:
+    return f"{PROFILE}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def join(data: Path, connections: Path = CONNECTIONS, nmcli: str = "/usr/bin/nmcli") -> None:
@@ -56,13 +66,16 @@ def join(data: Path, connections: Path = CONNECTIONS, nmcli: str = "/usr/bin/nmc
         found = json.loads(content)
         if not (isinstance(found, list) and len(found) == 2 and all(isinstance(part, str) for part in found)):
             raise WifiError("what the node left is no Wi-Fi")
-        profile = keyfile(*found)
+        name, profile = profile_of(found[0]), keyfile(*found)
     except ValueError:
         raise WifiError("what the node left is no Wi-Fi") from None
     finally:
         (data / FILE).unlink(missing_ok=True)
-    files.replace(connections / f"{PROFILE}.nmconnection", profile.encode())
-    for words in (("load", str(connections / f"{PROFILE}.nmconnection")), ("up", PROFILE)):
+    files.replace(connections / f"{name}.nmconnection", profile.encode())
+    ours = sorted(connections.glob(f"{PROFILE}*.nmconnection"), key=lambda file: file.stat().st_mtime_ns)
+    for old in ours[:-KEPT]:
+        old.unlink()
+    for words in (("reload",), ("up", name)):
         command = [nmcli, "--wait", "45", "connection", *words]
         done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
         if done.returncode:

@@ -16,7 +16,9 @@ from hub.nodes.inviting import invitation
 from node.link import Phase
 from node.wire import Moment
 from tests.node.conftest import Rig, rigged
+from tests.support.before_camera import whole_node
 from tests.support.node_hub import NodeHub, node_hub, school_in
+from tests.support.small_hub import small_hub
 
 
 @pytest.fixture
@@ -66,3 +68,41 @@ async def test_paired_confirmed_and_cut_off_again_and_again(hub: NodeHub, tmp_pa
         assert sum((await hub.drained()).values()) == 25
         await hub.registry.remove(rig.state.paired.node)
         await rig.until(Phase.UNPAIRED)
+
+
+async def test_a_node_whose_hub_is_lost_is_moved_by_a_code_before_its_camera(
+    hub: NodeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody logs in to it. It shows itself and is confirmed at once; it comes when its own hub is away for good."""
+    monkeypatch.setattr("node.link.LOOKS_AFTER", 0.0)
+    monkeypatch.setattr("node.link.TURN", 0.5)
+    (tmp_path / "lost").mkdir()
+    async with whole_node(tmp_path / "node") as node:
+        async with small_hub(tmp_path / "lost", config={"keepalive": 1}) as lost:
+            await node.paired_by(lost.invitation().uri(), Phase.CONNECTED)
+            await lost.until(lost.frames)
+        await node.until(Phase.NO_HUB)
+        invite = await hub.registry.invite("rescued", "101")
+        where = await hub.service.where()
+        code = invitation(invite, open_identity(hub.service.data), hub.opened.configured.nodes, where)
+        await node.paired_by(code.uri(), Phase.UNCONFIRMED)
+        (known,) = await hub.registry.everyone()
+        async with asyncio.timeout(30):
+            while known.id not in hub.nodes.snapshots:
+                await asyncio.sleep(0.02)
+            await hub.service.confirm(known.id)
+            while not (node.agent.state.coming and node.agent.state.coming.confirmed):
+                await asyncio.sleep(0.02)
+            while "works for another hub" not in (await hub.site.get("/nodes")).text:
+                await asyncio.sleep(0.02)
+            while not (await node.log.report()).frames:
+                await asyncio.sleep(0.02)
+            assert await hub.frames("rescued") == []
+            monkeypatch.setattr("node.link.HOLDS", 0.0)
+            await node.until(Phase.CONNECTED)
+            assert "works for another hub" not in node.agent.link.problem
+            node.scene.hold(code.uri())  # something moves
+            while not await hub.frames("rescued"):
+                await asyncio.sleep(0.02)
+        assert (await hub.registry.one(known.id)).refusals == {}
+        assert hub.nodes.refused == {}

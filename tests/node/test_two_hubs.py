@@ -75,7 +75,7 @@ class TestLooking:
         assert rig.state.coming is None
 
     async def test_for_another_code_while_one_gets_no_answer(self, rig: Rig, hub: SmallHub) -> None:
-        wrong = replace(hub.invitation(), host="nobody.invalid")
+        wrong = replace(hub.invitation(), host="127.0.0.2")
         assert rig.link.shown(wrong)
         await rig.eventually(lambda: rig.link.phase in (Phase.NO_HUB, Phase.NO_NETWORK))
         assert not rig.link.shown(wrong), "it is being followed"
@@ -138,7 +138,7 @@ class TestItsOwnHubComesBack:
 
     async def test_an_invitation_that_gets_no_answer_costs_nothing(self, paired: Rig, hub: SmallHub) -> None:
         frame = await lonely(paired, hub)
-        assert paired.link.shown(replace(hub.invitation(), host="nobody.invalid"))
+        assert paired.link.shown(replace(hub.invitation(), host="127.0.0.2"))
         await hub.start()
         await paired.drained()
         assert hub.frames() == [frame]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from pathlib import Path
 
 import pytest
 
 from node import wifi
-from node.wifi import FILE, WifiError, join, keyfile
+from node.wifi import FILE, KEPT, WifiError, join, keyfile
 
 
 @pytest.fixture
@@ -39,6 +40,30 @@ def test_joined_without_the_password_being_seen(data: Path, tmp_path: Path, nmcl
     called = (tmp_path / "called").read_text()
     assert "connection up fras-wifi" in called
     assert "horse" not in called
+
+
+def test_a_wrong_code_is_mended_by_another_and_costs_no_network_that_worked(
+    data: Path, tmp_path: Path, nmcli: Path
+) -> None:
+    def shown(name: str, password: str) -> None:
+        wifi.leave(data, (name, password))
+        join(data, tmp_path / "connections", str(nmcli))
+
+    def known() -> dict[str, str]:
+        profiles = [file.read_text() for file in (tmp_path / "connections").iterdir()]
+        return {re.findall("id=(.*)", text)[0]: re.findall("psk=(.*)", text)[0] for text in profiles}
+
+    shown("School", "what works")
+    shown("Schol", "correct horse")
+    shown("School-2", "wrong horse")
+    shown("School-2", "correct horse")
+    profiles = {wifi.profile_of(name): name for name in ("School", "Schol", "School-2")}
+    assert known() == dict(zip(profiles, ("what\\sworks", "correct\\shorse", "correct\\shorse"), strict=True))
+    called = (tmp_path / "called").read_text().splitlines()
+    assert called[-2:] == [f"--wait 45 connection {words}" for words in ("reload", f"up {wifi.profile_of('School-2')}")]
+    shown("School-3", "correct horse")
+    assert wifi.profile_of("School") not in known()
+    assert len(known()) == KEPT
 
 
 def test_nothing_is_left_where_nobody_would_take_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
