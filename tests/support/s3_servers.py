@@ -202,11 +202,13 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, dela
 
     async def collect() -> None:
         left = most
-        while left > 0 and (data := await reader.read(65536)):
-            data = data[: int(min(left, 65536))]
-            left -= len(data)
-            waiting.put_nowait((loop.time() + delay, data))
-        waiting.put_nowait((0.0, b""))
+        try:
+            while left > 0 and (data := await reader.read(65536)):
+                data = data[: int(min(left, 65536))]
+                left -= len(data)
+                waiting.put_nowait((loop.time() + delay, data))
+        finally:  # a connection that is reset ends, too
+            waiting.put_nowait((0.0, b""))
 
     collecting = asyncio.create_task(collect())
     try:
