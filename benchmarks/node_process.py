@@ -1,122 +1,182 @@
 """What a node costs its board: `fras-node` as a process of its own, on TLS to a hub that answers.
 
-It looks once a second. The camera is a folder of pictures, of the size that a node compares and of the size that it
-sends by default, once with nothing that moves and once with a picture a second. All four nodes run at the same time;
-figures are the kernel's.
-$FRAS_NODE_PYTHON names another Python to run them with, such as one with the versions of Debian 12.
+Resident memory and processor, as the kernel counts them, in all states that a node is in: paired while nothing moves,
+with a picture a second, with twenty a second until a thousand are acknowledged, after it was paired by a picture of the
+code, and while it looks for a hub that went away. What it writes in an hour: `node_hour`. What a look and a JPEG cost:
+`_parts`. It looks once a second; its camera is a folder of pictures, of the size that a node compares and of the size
+that it sends by default. $FRAS_NODE_PYTHON names another Python to run the nodes, such as one with the packages of
+Debian 12.
 """
 
 from __future__ import annotations
 
 import asyncio
-import io
-import json
-import os
-import sys
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from types import SimpleNamespace
+from typing import Any, Final
 
-import cv2
 import numpy as np
 import psutil  # type: ignore[import-untyped]
-from PIL import Image
 
+from node.codes import make_reader
+from node.encoding import Software
+from node.gate import make_gate
+from node.jpegs import WIDTH
+from node.orders import Orders
+from node.wire import Moment
+from tests.support.qr_pictures import Shot, photograph
 from tests.support.small_hub import SmallHub, small_hub
 
 from .measure import report
 from .neighbours import Neighbours
+from .node_boards import Board, compiled, room
+from .node_hour import hour
 
-ROOT: Final = Path(__file__).parents[1]
-PYTHON: Final = os.environ.get("FRAS_NODE_PYTHON", sys.executable)
-MEMORY: Final = "/dev/shm" if Path("/dev/shm").is_dir() else None
-"""Where a board has what need not last: it is not counted as written."""
 MOST: Final = 60.0
 """Megabytes of resident memory that are asked for."""
-SIZES: Final = ((640, 480), (1640, 1232))
-SETTLE: Final = 5.0
+SMALL: Final = (640, 480)
+LARGE: Final = (1640, 1232)
+SETTLE: Final = 15.0
+"""Seconds; movement counts for ten."""
 WINDOW: Final = 60.0
 """Seconds; as long as between two pictures of a room in which nothing moves."""
+THOUSAND: Final = 1000
+WARM: Final = 100
+SOON: Final = 90.0
+"""Seconds in which a node whose hub has gone looks for it."""
 
 
 def run(full: bool = False) -> None:
     asyncio.run(_all(5 * WINDOW if full else WINDOW))
+    _parts()
 
 
 async def _all(window: float) -> None:
+    await compiled()
     with tempfile.TemporaryDirectory(prefix="fras-bench-") as place:
         async with asyncio.TaskGroup() as tasks:
-            for size in SIZES:
-                for moving in (False, True):
-                    folder = Path(place) / f"{size[0]}-{moving}"
-                    tasks.create_task(_case(folder, size, moving, window))
+            for size in (SMALL, LARGE):
+                for rooms in (1, 2):
+                    tasks.create_task(_watching(Path(place, f"{size[0]}-{rooms}"), size, rooms, window))
+            tasks.create_task(_paired_by_picture(Path(place, "picture"), window))
+    with tempfile.TemporaryDirectory(prefix="fras-bench-") as place:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_thousand(Path(place, "thousand")))
+            tasks.create_task(_discovering(Path(place, "discovering")))
+    for away in (False, True):
+        await hour(LARGE, away)
 
 
-async def _case(folder: Path, size: tuple[int, int], moving: bool, window: float) -> None:
-    _pictures(folder / "pictures", size, 2 if moving else 1)
-    async with small_hub(folder) as hub, _node(folder, hub) as process:
-        await hub.until(hub.frames, 60)
-        await asyncio.sleep(SETTLE)
-        neighbours, kept = Neighbours(), len(hub.frames())
-        before, wrote = process.cpu_times(), process.io_counters().write_bytes
-        await asyncio.sleep(window)
-        after, memory = process.cpu_times(), process.memory_full_info()
-        written = process.io_counters().write_bytes - wrote
-        spent = after.user + after.system - before.user - before.system
-        pictures = len(hub.frames()) - kept
-    resident = memory.rss / 1e6
-    report(
-        "node_process",
+async def _watching(folder: Path, size: tuple[int, int], rooms: int, window: float) -> None:
+    board = Board(folder, size, rooms)
+    async with small_hub(folder) as hub:
+        await board.pairs(hub)
+        async with board.runs() as process:
+            await hub.until(hub.frames, 60)
+            await _observed("paired, nothing moves" if rooms == 1 else "a picture a second", size, process, hub, window)
+
+
+async def _paired_by_picture(folder: Path, window: float) -> None:
+    board = Board(folder, LARGE, 0)
+    async with small_hub(folder) as hub:
+        shown = photograph(hub.invitation().uri(), Shot(tilt=20, noise=6), seed=5, size=LARGE)
+        board.shows("0.jpg", shown)
+        async with board.runs() as process:
+            await hub.until(hub.frames, 60)
+            board.shows("0.jpg", room(LARGE, np.random.default_rng(1)))
+            await _observed("after pairing by a picture", LARGE, process, hub, window)
+
+
+async def _observed(state: str, size: tuple[int, int], process: psutil.Process, hub: SmallHub, window: float) -> None:
+    await asyncio.sleep(SETTLE)
+    neighbours, frames, before, most = Neighbours(), len(hub.frames()), process.cpu_times(), 0
+    end = time.monotonic() + window
+    while time.monotonic() < end:
+        await asyncio.sleep(0.5)
+        most = max(most, process.memory_info().rss)
+    after = process.cpu_times()
+    spent = after.user + after.system - before.user - before.system
+    pictures = len(hub.frames()) - frames
+    _tell(
+        state,
+        most,
         picture=f"{size[0]}x{size[1]}",
-        bytes=sum(len(frame) for frame in hub.frames()) // len(hub.frames()),
-        moves=moving,
-        resident_mb=round(resident, 1),
-        target=MOST,
-        reached=resident <= MOST,
-        of_its_own_mb=round(memory.uss / 1e6, 1),
+        bytes=len(hub.frames()[-1]),
+        of_its_own_mb=round(process.memory_full_info().uss / 1e6, 1),
         share_of_a_core=round(spent / window, 4),
-        pictures_an_hour=round(pictures * 3600 / window),
-        written_mb_an_hour=round(written * 3600 / window / 1e6, 1),
+        pictures=pictures,
         others=round(neighbours.share, 2),
     )
 
 
-def _pictures(folder: Path, size: tuple[int, int], count: int) -> None:
-    """Rooms that have nothing in common: blocks of grey with a sensor's noise."""
-    folder.mkdir(parents=True)
+async def _thousand(folder: Path) -> None:
+    """Twenty pictures a second: whether memory grows with what has been sent."""
+    board = Board(folder, SMALL, 2)
+    async with small_hub(folder, config={"interval": 0.05}) as hub:
+        await board.pairs(hub)
+        async with board.runs() as process:
+            await hub.until(lambda: len(hub.frames()) > WARM, 120)
+            first = process.memory_info().rss
+            await hub.until(lambda: len(hub.frames()) > WARM + THOUSAND, 600)
+            last = process.memory_info().rss
+            _tell("a thousand pictures more", last, picture=f"{SMALL[0]}x{SMALL[1]}", before_mb=round(first / 1e6, 1))
+
+
+async def _discovering(folder: Path) -> None:
+    """The hub goes away; a process of its own browses for it."""
+    board, most, helper, looked = Board(folder, LARGE, 1), 0, 0, 0.0
+    async with small_hub(folder) as hub:
+        await board.pairs(hub)
+        async with board.runs() as process:
+            await hub.until(hub.frames, 60)
+            await hub.kill()
+            end = time.monotonic() + SOON
+            while time.monotonic() < end:
+                await asyncio.sleep(0.05)
+                most = max(most, process.memory_info().rss)
+                for child in process.children():
+                    try:
+                        helper, looked = max(helper, child.memory_info().rss), sum(child.cpu_times()[:2])
+                    except psutil.Error:
+                        continue
+    _tell("looking for its hub", most, helper_mb=round(helper / 1e6, 1), helper_seconds=round(looked, 2))
+
+
+def _tell(state: str, resident: int, **more: Any) -> None:
+    reached = resident / 1e6 <= MOST
+    report("node_process", state=state, resident_mb=round(resident / 1e6, 1), target=MOST, reached=reached, **more)
+
+
+def _parts() -> None:
+    """Milliseconds of processor here, of what is done at a look and for a picture that is kept."""
     chance = np.random.default_rng(1)
-    for number in range(count):
-        blocks = chance.integers(40, 216, (12, 16, 3), dtype=np.uint8)
-        picture = cv2.resize(blocks, size, interpolation=cv2.INTER_CUBIC) + chance.normal(0, 3, (*size[::-1], 3))
-        out = io.BytesIO()
-        Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(out, "JPEG", quality=85)
-        (folder / f"{number}.jpg").write_bytes(out.getvalue())
-
-
-@asynccontextmanager
-async def _node(folder: Path, hub: SmallHub) -> AsyncIterator[psutil.Process]:
-    """Paired and running."""
-    settings = folder / "node.yaml"
-    camera = {"platform": "folder", "path": str(folder / "pictures")}
-    settings.write_text(json.dumps({"camera": camera, "data": str(folder / "data")}))
-    with tempfile.TemporaryDirectory(dir=MEMORY) as runtime:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "RUNTIME_DIRECTORY": runtime}
-        pairing = await _start("pair", settings, environment)
-        await pairing.communicate(hub.invitation().uri().encode())
-        node = await _start("run", settings, environment)
-        try:
-            yield psutil.Process(node.pid)
-        finally:
-            node.kill()
-            await node.communicate()
-
-
-async def _start(word: str, settings: Path, environment: dict[str, str]) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(PYTHON, "-m", "node.cli", word, "-c", str(settings)),
-        stdin=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=environment,
-    )
+    luma = np.ascontiguousarray(room(SMALL, chance)[:, :, 1])
+    gate, reader, looks = make_gate(Orders()), make_reader(), iter(range(10**9))
+    width, height = LARGE
+    planes = chance.integers(100, 130, (height * 3 // 2, -(-width // 64) * 64), dtype=np.uint8)
+    request = SimpleNamespace(make_array=lambda name: planes)
+    encoder = Software({"main": {"size": LARGE}})
+    parts: dict[str, Callable[[], object]] = {
+        "motion gate": lambda: gate.judge(luma, Moment(0, next(looks) * 1_000_000, 1)),
+        "JPEG by the processor": lambda: encoder.encode(request, Orders().quality),
+    }
+    if reader is not None:
+        parts["looking for a code"] = lambda: reader.read(luma)
+    for part, act in parts.items():
+        neighbours, took = Neighbours(), []
+        for _ in range(30):
+            start = time.process_time()
+            act()
+            took.append(time.process_time() - start)
+        each = float(np.median(took))
+        report(
+            "node_process",
+            part=part,
+            picture="x".join(map(str, LARGE if "JPEG" in part else (WIDTH, SMALL[1]))),
+            ms=round(each * 1e3, 2),
+            share_of_a_core=round(each / Orders().interval, 4),
+            others=round(neighbours.share, 2),
+        )
