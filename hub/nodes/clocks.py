@@ -57,19 +57,23 @@ class Clocks:
         self._exchanges: dict[int, deque[Exchange]] = {}
 
     def heard(self, boot: int, exchange: Exchange) -> None:
-        """Learns from an answer. One that contradicts what was known is believed: one of the clocks was set."""
+        """Learns from an answer. One that contradicts what was known is believed: the hub's clock was set.
+
+        (A board's monotonic one never is.) What is known of its other boots moves along.
+        """
         last = self._exchanges.setdefault(boot, deque(maxlen=REMEMBERED))
         if any(not exchange.agrees(other) for other in last):
             last.clear()
         last.append(exchange)
-        self.began.pop(boot, None)
-        self.began[boot] = min(last, key=lambda one: one.quickness).began
+        began = min(last, key=lambda one: one.quickness).began
+        set_by = began - self.began.pop(boot, began)
+        if abs(set_by) > AHEAD_US:
+            self.began = {other: at + set_by for other, at in self.began.items()}
+            self._exchanges = {boot: last}
+        self.began[boot] = began
         for forgotten in list(self.began)[:-BOOTS]:
             del self.began[forgotten]
             self._exchanges.pop(forgotten, None)
-
-    def knows(self, boot: int) -> bool:
-        return boot in self.began
 
     def at(self, moment: Moment, now: int) -> int:
         """The hub's time of the moment, in µs since 1970, as far as its clock at `now` allows. Raises Unknown."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol, TypeAlias
 
@@ -25,6 +25,8 @@ ENTRIES: Final = (100.0, 300.0)
 BYTES: Final = (8e6, 32e6)
 JPEG: Final = b"\xff\xd8\xff"
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+SET_US: Final = 1_000_000
+"""By how much the hub's clock has moved against its monotonic one when it was set, or the machine slept."""
 
 Entry: TypeAlias = Picture | Watched | Dropped
 
@@ -56,9 +58,18 @@ class Ledger(Protocol):
 
 
 class Log:
-    """The log of one connection."""
+    """The log of one connection; `ask` asks the node what its clock says."""
 
-    def __init__(self, node: Node, link: Link, ledger: Ledger, clocks: Clocks, numbers: Numbers, credits_: int) -> None:
+    def __init__(
+        self,
+        node: Node,
+        link: Link,
+        ledger: Ledger,
+        clocks: Clocks,
+        numbers: Numbers,
+        credits_: int,
+        ask: Callable[[], Awaitable[None]],
+    ) -> None:
         self._node = node
         self._link = link
         self._ledger = ledger
@@ -69,7 +80,9 @@ class Log:
         self._resent = max(node.highest, numbers.highest)
         self._entries: asyncio.Queue[Entry] = asyncio.Queue()
         self._pace, self._bytes = Pace(*ENTRIES), Pace(*BYTES)
-        self._clock_known = asyncio.Event()
+        self._ask = ask
+        self._answered = asyncio.Event()
+        self._wall_at_zero: int | None = None
 
     def take(self, entry: Entry) -> None:
         """An entry has come. Raises End for one that may not."""
@@ -86,9 +99,10 @@ class Log:
         self._free -= 1
         self._entries.put_nowait(entry)
 
-    def clock_known(self) -> None:
-        """The node has answered: its clock is known."""
-        self._clock_known.set()
+    def clock_known(self, wall: int, monotonic: float) -> None:
+        """The node has answered a question that the hub asked when its clocks said this (µs, s)."""
+        self._wall_at_zero = wall - round(monotonic * 1e6)
+        self._answered.set()
 
     async def work(self) -> None:
         """Settles what has come, again and again: all that came while the last was settled is settled together."""
@@ -153,10 +167,22 @@ class Log:
         return Frame(self._node.epoch, picture.number, wall, picture.jpeg, picture.live, skew)
 
     async def _time(self, moment: Moment) -> int:
-        """The hub's time of the moment. The first question to a node is under way before its first entry is."""
-        if not self._clocks.knows(moment.boot):
-            await self._clock_known.wait()
+        """The hub's time of the moment, by an answer of the node since the hub's clock was last set.
+
+        The first question to a node is under way before its first entry is.
+        """
+        while not self._comparable():
+            self._answered.clear()
+            if self._wall_at_zero is not None:
+                await self._ask()
+            await self._answered.wait()
         return self._clocks.at(moment, microseconds(self._ledger.clock.now()))
+
+    def _comparable(self) -> bool:
+        """Whether the hub's clock still goes as it did when the node was asked last."""
+        clock = self._ledger.clock
+        at_zero = microseconds(clock.now()) - round(clock.monotonic() * 1e6)
+        return self._wall_at_zero is not None and abs(at_zero - self._wall_at_zero) <= SET_US
 
     async def _was_kept(self, frame: Frame) -> bool:
         try:

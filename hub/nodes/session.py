@@ -99,11 +99,12 @@ class Session:
             self.clocks = before.clocks
             if before.node.epoch == node.epoch:
                 self.numbers = before.numbers
-        self.log = Log(node, link, hub, self.clocks, self.numbers, credits)
+        self.log = Log(node, link, hub, self.clocks, self.numbers, credits, self._ping)
         self._link = link
         self._hub = hub
         self._credits = credits
         self._pings: dict[int, tuple[int, float]] = {}
+        """The hub's clocks when each was sent: µs since 1970, and monotonic."""
         self._pinged = 0
         self._heard_at = self._answered_at = hub.clock.monotonic()
         self._spoke = asyncio.Event()
@@ -261,7 +262,7 @@ class Session:
         ahead = message.now.wall - message.now.mono - self.clocks.began[message.now.boot]
         self.told.skew = timedelta(microseconds=ahead)
         self._answered_at = self._hub.clock.monotonic()
-        self.log.clock_known()
+        self.log.clock_known(*sent)
 
     @_take.register
     async def _(self, message: Health) -> None:

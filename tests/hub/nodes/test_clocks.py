@@ -43,6 +43,15 @@ def test_a_clock_that_was_set_is_believed_at_once(by: int, ways: list[tuple[int,
     assert wrong <= (there + back) / 2 + 1 or abs(by) <= 10_000_000 + 2 * SLACK_US + len(ways) * 20_000
 
 
+@given(st.integers(-DAY, DAY), delays, delays)
+def test_the_boards_other_boots_move_along_with_the_hubs_clock(by: int, there: int, back: int) -> None:
+    clocks = Clocks({6: BEGAN - HOUR})
+    clocks.heard(7, exchange(0, 1, 1))
+    clocks.heard(7, exchange(20_000_000, there, back, BEGAN + by))
+    moved = clocks.began[7] - BEGAN
+    assert clocks.began[6] == BEGAN - HOUR + (moved if abs(moved) > AHEAD_US else 0)
+
+
 @given(st.integers(-100, 100), st.integers(1, 200))
 def test_a_crystal_that_drifts_is_no_clock_that_was_set(ppm: int, count: int) -> None:
     clocks = Clocks({})
