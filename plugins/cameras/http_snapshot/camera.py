@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from hub.plugin import CameraEvent, Config, NotReady, PluginContext
-from hub.plugin.live import Shot, jpeg_shot, watch
+from hub.plugin.live import Proof, Shot, jpeg_shot, watch
 from hub.plugin.media import Unreadable
 
 from .door import Door, door
@@ -38,7 +38,10 @@ class SnapshotCamera:
 async def opened(config: Config, context: PluginContext) -> SnapshotCamera:
     """Raises as `Door.fetch`."""
     at = door(config, context)
+    proof = await Proof.look(context, at.where)
+    at.worked = proof.worked
     first = await newest(at, context, config, None)
+    await proof.note()
     return SnapshotCamera(config, context, at, first)
 
 

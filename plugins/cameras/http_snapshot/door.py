@@ -40,6 +40,8 @@ class Door:
         self._basic: dict[str, str] = {}
         """The header of basic credentials, once the camera has asked for them."""
         self._known: dict[str, str] = {}
+        self.worked = False
+        """Whether the address has given a picture before."""
 
     def forget(self) -> None:
         """The next picture is fetched whether it has changed or not."""
@@ -102,7 +104,8 @@ class Door:
             given = "does not accept user and password" if self._digest else "asks for a user and a password"
             raise NeedsHuman(f"{place} {given}", hint="set `user` and `password` as in the camera's own settings")
         if status in (404, 410):
-            raise NeedsHuman(f"{place} is not there", hint="look up the camera's snapshot address")
+            kind = NotReady if self.worked else NeedsHuman
+            raise kind(f"{place} is not there", hint="look up the camera's snapshot address")
         if status in (301, 302, 303, 307, 308):
             target = self._target(response)
             raise NeedsHuman(f"{place} points elsewhere: {target}", hint="write that address into hub.yaml")
@@ -110,9 +113,10 @@ class Door:
             raise NotReady(f"{place} answers with status {status}", hint="restart the camera if this lasts")
         image = await self._read(response)
         if not image.startswith(JPEG):
-            kind = "nothing" if not image else response.content_type
-            raise NotReady(f"{place} answers with {kind}, not with a JPEG", hint="open this address in a browser")
+            given = "nothing" if not image else response.content_type
+            raise NotReady(f"{place} answers with {given}, not with a JPEG", hint="open this address in a browser")
         tags = (("If-None-Match", "ETag"), ("If-Modified-Since", "Last-Modified"))
+        self.worked = True
         self._known = {ask: response.headers[said] for ask, said in tags if said in response.headers}
         return image
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import importlib
 import os
 import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 from hub.plugin import CameraEvent, Config, NeedsHuman, NotReady, PluginContext, PluginError
-from hub.plugin.live import Address, Shot, Video, watch
+from hub.plugin.live import Address, Proof, Shot, Video, watch
 
 SYSTEM_CAS: Final = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -30,7 +28,7 @@ OPTIONS: Final = {
 
 
 class RtspCamera:
-    def __init__(self, config: Config, context: PluginContext, video: Video, proof: _Proof) -> None:
+    def __init__(self, config: Config, context: PluginContext, video: Video, proof: Proof) -> None:
         self._config = config
         self._context = context
         self.video = video
@@ -42,35 +40,15 @@ class RtspCamera:
 
     async def _take(self) -> Shot:
         shot = await self.video.newest()
-        if not self._proof.worked:
-            await self._context.run_blocking(self._proof.note)
+        await self._proof.note()
         return shot
-
-
-class _Proof:
-    """Remembers across restarts that an address has given a picture: what it lacks later may well come back."""
-
-    def __init__(self, folder: Path, where: Address) -> None:
-        self._file = folder / "worked"
-        self._mark = hashlib.sha256(where.url.encode()).hexdigest()
-        self.worked = False
-
-    def look(self) -> None:
-        with suppress(OSError, ValueError):
-            self.worked = self._file.read_text() == self._mark
-
-    def note(self) -> None:
-        self.worked = True
-        with suppress(OSError):  # costs a camera that starts slowly its patience, no more
-            self._file.write_text(self._mark)
 
 
 @asynccontextmanager
 async def opened(config: Config, context: PluginContext) -> AsyncIterator[RtspCamera]:
     """Raises as `explain`."""
     where = _address(config)
-    proof = _Proof(context.data_folder, where)
-    await context.run_blocking(proof.look)
+    proof = await Proof.look(context, where)
     async with _video(config, context, where, proof.worked) as video:
         context.logger.info("%s: connected to %s: %s", context.instance_id, where.shown, video.opened)
         yield RtspCamera(config, context, video, proof)

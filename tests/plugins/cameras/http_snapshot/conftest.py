@@ -30,12 +30,14 @@ class WebCamera:
     def __init__(self) -> None:
         self.picture: Callable[[int], bytes] = jpeg
         self.tag = ""
+        self.started = False
         self.asked: list[int] = []
         self._numbers = count()
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[self._note])
         app.router.add_get("/open.jpg", self.serve)
+        app.router.add_get("/late.jpg", self.late)
         app.router.add_get("/basic.jpg", self.basic)
         app.router.add_get("/digest.jpg", self.digest)
         app.router.add_get("/moved.jpg", self.moved)
@@ -58,6 +60,9 @@ class WebCamera:
             return web.Response(status=304)
         headers = {"ETag": self.tag} if self.tag else {}
         return web.Response(body=self.picture(next(self._numbers)), content_type="image/jpeg", headers=headers)
+
+    async def late(self, request: web.Request) -> web.Response:
+        return await self.serve(request) if self.started else web.Response(status=404)
 
     async def basic(self, request: web.Request) -> web.Response:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")

@@ -224,6 +224,23 @@ async def test_certificates(tmp_path: Path, web_camera: WebCamera) -> None:
                 assert isinstance(await anext(stream), Frame)
 
 
+async def test_an_address_that_worked_may_come_back_another_needs_a_person(
+    tmp_path: Path, web_camera: WebCamera
+) -> None:
+    """As while a camera starts, whose web server is there before its pictures are."""
+    async with serving(web_camera) as address:
+        assert isinstance(await fault(tmp_path, f"{address}/late.jpg"), NeedsHuman)
+        web_camera.started = True
+        async with events(tmp_path, f"{address}/late.jpg") as stream:
+            await anext(stream)
+            web_camera.started = False
+            with pytest.raises(NotReady, match="is not there"):
+                async for _ in stream:
+                    pass
+        assert isinstance(await fault(tmp_path, f"{address}/late.jpg"), NotReady)
+        assert isinstance(await fault(tmp_path, f"{address}/never.jpg"), NeedsHuman)
+
+
 async def test_settings_that_contradict_each_other(tmp_path: Path) -> None:
     for more in ({"pin": "00" * 32, "verify": False}, {"user": "a:b", "password": "x"}):
         assert isinstance(await fault(tmp_path, "https://127.0.0.1:1/x.jpg", **more), Permanent)
