@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeVar
 
 import aiohttp
@@ -137,6 +138,8 @@ class Talk:
         while True:
             async with asyncio.timeout(WITHIN):
                 found = await self.socket.receive()
+            if found.type is aiohttp.WSMsgType.CLOSE and found.data:
+                raise Closed(int(found.data))  # aiohttp forgets it where it cannot answer any more
             if found.type is not aiohttp.WSMsgType.TEXT:
                 raise Closed(self.socket.close_code)
             message = decode_from_hub(found.data)
@@ -191,12 +194,18 @@ class Talk:
         return await self.expect(Waiting)
 
 
-@asynccontextmanager
-async def connected(board: Board) -> AsyncIterator[Talk]:
+@cache
+def unchecked() -> ssl.SSLContext:
+    """TLS with whoever answers; it is the pins that count."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    connector = aiohttp.TCPConnector(ssl=context)
+    return context
+
+
+@asynccontextmanager
+async def connected(board: Board) -> AsyncIterator[Talk]:
+    connector = aiohttp.TCPConnector(ssl=unchecked())
     async with aiohttp.ClientSession(connector=connector) as session:
         host = f"[{board.host}]" if ":" in board.host else board.host
         address = f"wss://{host}:{board.port}{PATH}"

@@ -1,15 +1,12 @@
-"""`fras nodes` beside a running hub: a node is invited, confirmed, looked through, removed; and the hub is killed."""
+"""`fras nodes` beside a running hub: a node is invited, confirmed, looked through, removed."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import threading
-import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +14,6 @@ import aiohttp
 import pytest
 
 from node.wire import (
-    Acknowledged,
     Close,
     Identify,
     Picture,
@@ -26,7 +22,6 @@ from node.wire import (
     TakeSnapshot,
     Welcome,
 )
-from tests.support.facts import asked
 from tests.support.fras import School
 from tests.support.node_client import JPEG, Board, Closed, Talk, connected
 from tests.support.node_hub import YAML, school_in
@@ -227,95 +222,3 @@ def test_nothing_that_is_secret_was_logged(hub: RunningHub) -> None:
     assert records
     assert "FRAS://" not in hub.log
     assert "credential" not in json.dumps(records)
-
-
-class Sender:
-    """A node with a spool: sends what is not acknowledged again, after whatever happened, and counts."""
-
-    def __init__(self, board: Board, count: int) -> None:
-        self.board = board
-        self.waiting: dict[int, Picture] = {}
-        for _ in range(count):
-            picture = board.frame(content(board, board.last + 1))
-            self.waiting[picture.number] = picture
-        self.acknowledged: list[int] = []
-
-    async def run(self) -> None:
-        """Until everything is acknowledged."""
-        while self.waiting:
-            with suppress(Closed, OSError, aiohttp.ClientError, TimeoutError):
-                async with connected(self.board) as talk:
-                    await self._talk(talk)
-            await asyncio.sleep(0.05)
-
-    async def _talk(self, talk: Talk) -> None:
-        welcome = await talk.hello()
-        self._settled(range(1, welcome.acknowledged + 1))
-        credits_ = welcome.credits
-        todo = sorted(self.waiting)
-        while todo or self.waiting:
-            while credits_ and todo:
-                number = todo.pop(0)
-                if number in self.waiting:
-                    await talk.send(self.waiting[number])
-                    credits_ -= 1
-            told = await talk.expect(Acknowledged)
-            credits_ += told.credits
-            for first, last in told.ranges:
-                self._settled(range(first, last + 1))
-
-    def _settled(self, numbers: range) -> None:
-        for number in numbers:
-            if self.waiting.pop(number, None):
-                self.acknowledged.append(number)
-
-
-FRAMES, NODES, KILLS = 60, 3, 2
-
-
-def test_every_acknowledged_frame_is_in_the_ledger_once_though_the_hub_is_killed(tmp_path: Path, away: Away) -> None:
-    yaml = YAML.replace("port: 0, name", f"port: {free_port()}, name")
-    senders: list[Sender] = []
-    with school_in(tmp_path, yaml) as school:
-        for kill in range(1, KILLS + 1):
-            with running(school) as hub:
-                if not senders:
-                    hub.says("running;")
-                    senders = [Sender(paired(school, away, f"camera-{number}"), FRAMES) for number in range(NODES)]
-                    sending = [asyncio.run_coroutine_threadsafe(sender.run(), away.loop) for sender in senders]
-                goal = kill * FRAMES * NODES // (KILLS + 1)
-                eventually("frames", partial(have_sent, senders, goal))
-                hub.process.send_signal(signal.SIGKILL)
-                hub.process.wait()
-            time.sleep(0.1)  # what was on its way to the nodes has come
-            for sender in senders:
-                assert set(sender.acknowledged) <= {seq for _, seq, _ in ledger(school, sender)}
-        with running(school) as hub:
-            for sent in sending:
-                sent.result(60)
-            eventually("every frame has its outcome", lambda: all_done(school))
-            assert hub.stop() == 0
-        for sender in senders:
-            assert sorted(sender.acknowledged) == list(range(1, FRAMES + 1))
-            rows = ledger(school, sender)
-            assert [row[:2] for row in rows] == [(sender.board.epoch, n) for n in range(1, FRAMES + 1)]
-            assert all(size == len(content(sender.board, number)) for _, number, size in rows)
-        assert list((school.folder / "data" / "inbox").iterdir()) == []
-
-
-def have_sent(senders: list[Sender], goal: int) -> bool:
-    return sum(len(sender.acknowledged) for sender in senders) >= goal
-
-
-def content(board: Board, number: int) -> bytes:
-    return JPEG + bytes(number) + board.node.encode()
-
-
-def ledger(school: School, sender: Sender) -> list[tuple[int, int, int]]:
-    camera = f"(SELECT camera FROM nodes WHERE id = '{sender.board.node}')"
-    return asked(school.folder, f"SELECT epoch, seq, bytes FROM frames WHERE camera = {camera} ORDER BY epoch, seq")
-
-
-def all_done(school: School) -> bool:
-    query = "SELECT count(*), count(*) FILTER (WHERE outcome = 'pending') FROM frames"
-    return asked(school.folder, query) == [(FRAMES * NODES, 0)]
