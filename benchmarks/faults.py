@@ -53,6 +53,10 @@ from .measure import report
 
 LEAST = 0.9
 """The share of its pace that the healthy camera must keep."""
+FLAT = 5.0
+"""Megabytes that the process may grow by between a tenth of the faults and all of them."""
+IDLE_THREADS = 4
+"""A pool may start so many more meanwhile; it keeps them."""
 SETTLING = 3.0
 """Seconds from a change of the remotes to the window that is counted: it is not what starting 18 cameras costs."""
 BUCKET = "bench"
@@ -192,11 +196,13 @@ async def _recognised(school: School) -> int:
 
 
 async def _often(remotes: Ill, count: int) -> None:
-    """So many faults of each remote."""
-    remote: dict[str, Callable[[Path, Ill], Any]] = {
-        "azure": _azure, "s3": _s3, "rtsp": _rtsp, "http_snapshot": _snapshot, "usb": _usb
+    """So many faults of each remote, each of which a server has counted, but for the device's."""
+    remote: dict[str, tuple[Callable[[Path, Ill], Any], str | None]] = {
+        "azure": (_azure, "http"), "s3": (_s3, "http"), "rtsp": (_rtsp, "rtsp"), "http_snapshot": (_snapshot, "http"),
+        "usb": (_usb, None),
     }  # fmt: skip
-    for name, failing in remote.items():
+    for name, (failing, server) in remote.items():
+        counted = await remotes.answered()
         with tempfile.TemporaryDirectory(prefix="fras-bench-") as place:
             async with failing(Path(place), remotes) as fail:
                 start = time.monotonic()
@@ -204,10 +210,13 @@ async def _often(remotes: Ill, count: int) -> None:
                 before = _held()
                 await _times(count - count // 10, fail)
                 after = _held()
+        answered = (await remotes.answered())[server] - counted[server] if server else None
         report(
             "fault_memory",
             remote=name,
             faults=[count // 10, count],
+            answered=answered,
+            reached=_flat(before, after) and (answered is None or answered >= count),
             megabytes_more=_grown(before, after),
             megabytes=round(after["memory"] / 1e6),
             open_files=[before["files"], after["files"]],
@@ -290,6 +299,15 @@ def _held() -> dict[str, int]:
         "files": process.num_fds(),
         "tasks": len(asyncio.all_tasks()),
     }
+
+
+def _flat(before: dict[str, int], after: dict[str, int]) -> bool:
+    return (
+        _grown(before, after) <= FLAT
+        and after["files"] <= before["files"]
+        and after["tasks"] <= before["tasks"]
+        and after["threads"] <= before["threads"] + IDLE_THREADS
+    )
 
 
 def _grown(before: dict[str, int], after: dict[str, int]) -> float:

@@ -1,7 +1,7 @@
 """Remotes that are ill on demand, in a process of their own: what they hold and cost is not the hub's.
 
 `python -m benchmarks.ill RCLONE RTSP_PORT` says in a line of JSON where they are, then does what lines on its standard
-input say: `azure hang`, `s3 well`.
+input say: `azure hang`, `s3 well`. It answers each with how often `http` and `rtsp` have been ill so far.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import itertools
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 from tests.support import azure, s3_servers
 from tests.support.azure import faults
@@ -47,6 +49,9 @@ RTSP = (
 )
 
 
+Answered: TypeAlias = Mapping[str, int]
+
+
 @dataclass(frozen=True)
 class Ill:
     """`ports` are of servers that treat every connection badly, each in its own way; at `http` and `rtsp` each
@@ -59,15 +64,20 @@ class Ill:
     rtsp: int
     process: subprocess.Popen[str]
 
-    async def become(self, remote: str, how: str) -> None:
-        await asyncio.to_thread(self._say, f"{remote} {how}\n")
+    async def become(self, remote: str, how: str) -> Answered:
+        return await asyncio.to_thread(self._say, f"{remote} {how}\n")
 
-    def _say(self, line: str) -> None:
+    async def answered(self) -> Answered:
+        """How many requests `http` and `rtsp` have answered badly so far."""
+        return await self.become("azure", WELL)
+
+    def _say(self, line: str) -> Answered:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(line)
         self.process.stdin.flush()
-        assert self.process.stdout.readline()
+        answered: Answered = json.loads(self.process.stdout.readline())
+        return answered
 
 
 @contextmanager
@@ -81,11 +91,12 @@ def ill(rclone: str, rtsp: int) -> Iterator[Ill]:
             process.kill()
 
 
-def _cycling(answers: Sequence[bytes]) -> Any:
+def _cycling(answers: Sequence[bytes], count: Callable[[], None]) -> Any:
     coming = itertools.cycle(answers)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
+        count()
         writer.write(next(coming))
         await writer.drain()
 
@@ -102,7 +113,9 @@ async def _serve(rclone: str, rtsp: int) -> None:
         cloud = await enter(azure.serving())
         proxy = await enter(s3_servers.fault_proxy(rclone))
         ports = [await enter(misbehaving(behave)) for behave in behaviours]
-        http, cameras = await enter(misbehaving(_cycling(HTTP))), await enter(misbehaving(_cycling(RTSP)))
+        answered = Counter(http=0, rtsp=0)
+        http = await enter(misbehaving(_cycling(HTTP, partial(answered.update, ["http"]))))
+        cameras = await enter(misbehaving(_cycling(RTSP, partial(answered.update, ["rtsp"]))))
         where = {"azure": cloud.endpoint, "s3": proxy.endpoint, "ports": [*ports, 1], "http": http, "rtsp": cameras}
         print(json.dumps(where), flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):
@@ -111,7 +124,7 @@ async def _serve(rclone: str, rtsp: int) -> None:
                 cloud.fault = AZURE[how]
             else:
                 await proxy.set(S3[how])
-            print("done", flush=True)
+            print(json.dumps(answered), flush=True)
 
 
 if __name__ == "__main__":
