@@ -21,11 +21,11 @@ from typing import Any, Final
 import numpy as np
 import psutil  # type: ignore[import-untyped]
 
-from node.codes import make_reader
 from node.encoding import Software
 from node.gate import make_gate
 from node.jpegs import WIDTH
 from node.orders import Orders
+from node.scanner import codes
 from node.wire import Moment
 from tests.support.qr_pictures import Shot, photograph
 from tests.support.small_hub import SmallHub, small_hub
@@ -154,7 +154,7 @@ def _parts() -> None:
     """Milliseconds of processor here, of what is done at a look and for a picture that is kept."""
     chance = np.random.default_rng(1)
     luma = np.ascontiguousarray(room(SMALL, chance)[:, :, 1])
-    gate, reader, looks = make_gate(Orders()), make_reader(), iter(range(10**9))
+    gate, looks = make_gate(Orders()), iter(range(10**9))
     width, height = LARGE
     planes = chance.integers(100, 130, (height * 3 // 2, -(-width // 64) * 64), dtype=np.uint8)
     request = SimpleNamespace(make_array=lambda name: planes)
@@ -162,9 +162,8 @@ def _parts() -> None:
     parts: dict[str, Callable[[], object]] = {
         "motion gate": lambda: gate.judge(luma, Moment(0, next(looks) * 1_000_000, 1)),
         "JPEG by the processor": lambda: encoder.encode(request, Orders().quality),
+        "looking for a code": lambda: codes(luma.data),
     }
-    if reader is not None:
-        parts["looking for a code"] = lambda: reader.read(luma)
     for part, act in parts.items():
         neighbours, took = Neighbours(), []
         for _ in range(30):

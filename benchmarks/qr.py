@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from node.codes import ZxingReader
+from node.scanner import codes
 from node.wire import Invitation
 from tests.support.qr_pictures import Shot, photograph
 
@@ -47,8 +47,7 @@ def run(full: bool = False) -> None:
 
 
 def _readers() -> Mapping[str, Reader]:
-    reader = ZxingReader()
-    readers: dict[str, Reader] = {"zxing": lambda luma: list(reader.read(luma))}
+    readers: dict[str, Reader] = {"zxing": lambda luma: codes(luma.data)}
     try:
         from pyzbar import pyzbar
     except ImportError:
