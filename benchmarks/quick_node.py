@@ -68,7 +68,7 @@ def counted(write: Callable[..., int], written: Counter[str]) -> Callable[..., i
 if __name__ == "__main__":
     written: Counter[str] = Counter()
     os.write, os.pwrite = counted(os.write, written), counted(os.pwrite, written)
-    node.agent.BoardClock = QuickClock  # type: ignore[attr-defined, misc]
-    node.link.LOST = sys.maxsize  # clocks of other processes are not quick
+    node.agent.BoardClock = QuickClock  # type: ignore[attr-defined]
+    node.link.LOST = sys.maxsize  # type: ignore[misc]  # clocks of other processes are not quick
     asyncio.set_event_loop_policy(QuickPolicy())
     sys.exit(main(sys.argv[2:]))
