@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import time
+import traceback
 from collections.abc import Sequence
 
 import pytest
@@ -30,7 +31,7 @@ BENCHES = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 1 when a bench failed; one that misses what it needs is skipped with the reason."""
+    """Exit code 1 when a bench failed, which stops no other; one that misses what it needs is skipped and says so."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHES)}; without any, all of them")
     parser.add_argument("--full", action="store_true", help="every photograph and more rounds: about an hour")
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := set(options.names) - set(BENCHES):
         parser.error(f"no bench {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
     report("machine", **machine())
-    failed = False
+    failed = []
     for name in options.names or BENCHES:
         start = time.monotonic()
         try:
@@ -46,9 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except (Skipped, pytest.skip.Exception) as reason:  # pytest's: a server that the tests start, too, is missing
             report(name, skipped=str(reason))
         except Exception as fault:
+            traceback.print_exception(fault)
             report(name, failed=f"{type(fault).__name__}: {fault}")
-            failed = True
-        say(f"{name} took {time.monotonic() - start:.0f} s\n")
+            failed.append(name)
+        report("duration", of=name, seconds=round(time.monotonic() - start))
+        say("")
+    if failed:
+        say(f"failed: {', '.join(failed)}")
     return 1 if failed else 0
 
 
