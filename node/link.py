@@ -38,8 +38,8 @@ HOLDS: Final = 7200.0
 TURN: Final = 60.0
 """Seconds with the one of two hubs before the other is tried."""
 ELSEWHERE: Final = (
-    "This node works for another hub, which does not answer. It changes to this one, once that is confirmed here, "
-    "when the other has not answered for two hours or has removed it."
+    "The node's own hub does not answer, and another one's code was shown to it. It changes to that one once it is "
+    "confirmed there and its own has not answered for two hours, or has removed it."
 )
 OLDER: Final = (
     "The hub does not take this node's credential; it may have been restored from a backup. "
@@ -129,18 +129,21 @@ class Link:
         """The same for one that the camera saw, unless it is known; whether it is followed. Raises OSError.
 
         Who can hold something before a camera is not who may take it from its hub: that one keeps its claim, unless it
-        has itself refused the node.
+        has itself let the node go.
         """
         if not self.wants_code or self._state.knows(invitation):
             return False
-        return self._invite(invitation, beside=self._state.paired is not None and not self._refused)
+        return self._invite(invitation, beside=self._state.paired is not None and not self._let_go())
 
     def _invite(self, invitation: Invitation, beside: bool) -> bool:
+        again = beside and self._state.torn
         self._state.invite(invitation, beside)
         self._invited_at = self._clock.now().mono
         self._failures = 0
-        self._own_turn = True  # the next is the other's
-        self._invited.set()
+        if not again:
+            self._own_turn = True  # the next is the other's
+        if not (again and self._own_turn):  # however many codes are shown, they take no turn from its own hub
+            self._invited.set()
         return True
 
     async def run(self) -> None:
@@ -168,15 +171,19 @@ class Link:
         coming, paired = self._state.coming, self._state.paired
         if coming is None or self._state.pairing is not None:
             return
-        refused = paired is not None and self._refused >= len(paired.credentials)
         there = self._waits_beside and coming.confirmed
-        if paired is None or (there and (refused or self._away() >= HOLDS)):
+        if paired is None or (there and (self._let_go() or self._away() >= HOLDS)):
             logger.warning("From now on this node is of the hub at %s: its own is away, or has let it go.", coming.hub)
             try:
                 self._state.hand_over(await self._log.restart())
                 self._refused = 0
             except OSError as error:
                 self._become(Phase.NO_HUB, f"The card cannot be written: {error.strerror}.")
+
+    def _let_go(self) -> bool:
+        """Whether its hub has refused all of the node's credentials."""
+        paired = self._state.paired
+        return paired is not None and self._refused >= len(paired.credentials)
 
     def _away(self) -> float:
         """Seconds since the node's hub was last there, or the node started."""

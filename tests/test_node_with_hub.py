@@ -93,14 +93,14 @@ async def test_a_node_whose_hub_is_lost_is_moved_by_a_code_before_its_camera(
             await hub.service.confirm(known.id)
             while not (node.agent.state.coming and node.agent.state.coming.confirmed):
                 await asyncio.sleep(0.02)
-            while "works for another hub" not in (await hub.site.get("/nodes")).text:
+            while "code was shown to it" not in (await hub.site.get("/nodes")).text:
                 await asyncio.sleep(0.02)
             while not (await node.log.report()).frames:
                 await asyncio.sleep(0.02)
             assert await hub.frames("rescued") == []
             monkeypatch.setattr("node.link.HOLDS", 0.0)
             await node.until(Phase.CONNECTED)
-            assert "works for another hub" not in node.agent.link.problem
+            assert "code was shown to it" not in node.agent.link.problem
             node.scene.hold(code.uri())  # something moves
             while not await hub.frames("rescued"):
                 await asyncio.sleep(0.02)

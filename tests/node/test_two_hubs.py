@@ -11,6 +11,7 @@ import pytest
 
 from node.counters import OTHER_HUB
 from node.link import Phase
+from node.pauses import Pauses
 from node.wire import Acknowledged, Close, Configure, Hello, Pair, Ping, Rotate, TakeSnapshot
 from tests.node.conftest import Rig, rigged
 from tests.support.small_hub import Key, SmallHub, small_hub
@@ -158,6 +159,47 @@ class TestItsOwnHubComesBack:
         await paired.drained()
         assert hub.frames() == [frame]
         assert other.connections == 1
+
+    async def test_also_while_somebody_shows_one_code_after_the_other(
+        self, paired: Rig, hub: SmallHub, other: SmallHub
+    ) -> None:
+        frame = await lonely(paired, hub)
+
+        async def show() -> None:
+            while True:
+                paired.link.shown(other.invitation())
+                await asyncio.sleep(0.005)
+
+        showing = asyncio.create_task(show())
+        await other.until(lambda: other.heard(Pair))
+        await hub.start()
+        await paired.drained()
+        showing.cancel()
+        await asyncio.gather(showing, return_exceptions=True)
+        assert hub.frames() == [frame]
+        assert other.frames() == []
+
+    async def test_a_restored_hub_that_refuses_newer_credentials_does_not_lose_it_meanwhile(
+        self, paired: Rig, hub: SmallHub, other: SmallHub
+    ) -> None:
+        """Older ones are still being tried: it has not let the node go."""
+        first = dict(hub.nodes)
+        await hub.rotate()
+        await hub.until(lambda: len(hub.nodes) == 2)
+        await hub.kill()
+        await hub.start()
+        await hub.until(lambda: hub.heard(Hello))
+        await paired.until(Phase.CONNECTED)
+        frame = await lonely(paired, hub)
+        hub.nodes = first
+        paired.link._pauses = Pauses()  # half a minute until it offers the next
+        await hub.start()
+        await paired.until(Phase.REFUSED)
+        assert paired.link.shown(other.invitation())
+        await paired.until(Phase.UNCONFIRMED)
+        await paired.drained()
+        assert hub.frames() == [frame]
+        assert other.frames() == []
 
     async def test_also_to_a_node_that_was_started_anew(self, hub: SmallHub, other: SmallHub, folder: Path) -> None:
         async with rigged(folder / "node") as rig:
