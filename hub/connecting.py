@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -16,7 +17,7 @@ from hub.app import Paths
 from hub.db.engine import open_database
 from hub.db.errors import DatabaseBehind
 from hub.failure import Failure
-from hub.plugin import PluginError
+from hub.plugin import NotReady, PluginError
 from hub.runtime.catalog import Catalog, Kind
 from hub.runtime.context import Context, Surroundings, closing, nothing_acknowledged
 from hub.runtime.faults import meaning
@@ -28,6 +29,9 @@ PATIENCE = 15.0
 """Seconds for each service; all are tried at once."""
 GRACE = 1.0
 """Seconds that an attempt which was given up has to end."""
+AGAIN = "look at the network and at the service itself, then try again; a running hub does so by itself"
+LOOK = "compare what hub.yaml says of it with its documentation"
+"""What to do where nothing better is said: of what may pass, and of what will not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +76,9 @@ def _parts(settings: Settings) -> Iterator[tuple[Kind, Part]]:
 
 
 async def _database(url: str) -> str:
-    if _unmade(url):
-        return "the file is made at the first start"
+    scheme, _, file = url.partition("sqlite:///")
+    if not scheme and not _is_file(Path(file)):
+        return _unmade(Path(file))
     try:
         async with open_database(url, read_only=True) as database:
             return f"answers; faces are compared {'in it, by pgvector' if database.searches else 'in memory'}"
@@ -86,9 +91,24 @@ async def _database(url: str) -> str:
         ) from None
 
 
-def _unmade(url: str) -> bool:
-    scheme, _, file = url.partition("sqlite:///")
-    return not scheme and not Path(file).exists()
+def _is_file(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except OSError:  # opening it says why
+        return True
+
+
+def _unmade(file: Path) -> str:
+    """Raises Failure for a place where no database will be."""
+    if file.is_dir():
+        raise Failure(f"{file} is a folder", hint="name a file at hub->database")
+    folder = next(above for above in file.parents if above.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise Failure(
+            f"{file} cannot be made: {folder} is {'not to be written' if folder.is_dir() else 'a file'}",
+            hint="give the user that runs fras the right to write there, or name another file at hub->database",
+        )
+    return "the file is made at the first start"
 
 
 async def _probe(probe: Callable[[Any, Any], Awaitable[str]], kind: Kind, part: Part, around: Surroundings) -> str:
@@ -127,7 +147,8 @@ async def _try(
     if isinstance(found, str):
         return Tried(service, platform, True, _line(found, secrets))
     said = found if isinstance(found, Failure | PluginError) else meaning(found)
-    return Tried(service, platform, False, _line(said.message, secrets), _line(said.hint, secrets))
+    hint = said.hint or (AGAIN if isinstance(said, NotReady) else LOOK)
+    return Tried(service, platform, False, _line(said.message, secrets), _line(hint, secrets))
 
 
 async def _into(outcome: list[str | BaseException], call: Callable[[], Awaitable[str]]) -> None:

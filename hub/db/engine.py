@@ -21,7 +21,7 @@ from .errors import DatabaseError, explain, unreachable
 from .files import empty_log, file_engine, prepare_file, shrink
 from .holding import hold
 from .objections import Entry, begin, keep
-from .servers import server_engine
+from .servers import refuse_unfit, server_engine
 
 BUSY_SECONDS = 15
 """How long a writer waits for another process's transaction."""
@@ -160,6 +160,7 @@ async def new_database(url: str) -> AsyncIterator[AsyncConnection]:
             async with _connected(engine, name) as connection, connection.begin():
                 await _alone(connection)
                 await connection.run_sync(schema.refuse_occupied, name)
+                await connection.run_sync(refuse_unfit, name)
                 await connection.run_sync(schema.upgrade)
                 yield connection
                 await _check_references(connection, f"what was written into the database {name}")
@@ -178,7 +179,7 @@ async def _keep(file: Path, noted: list[Entry]) -> None:
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
-        if "@" in (parsed.host or ""):  # half a password
+        if "@" in (parsed.host or "") or not 0 < (parsed.port or 1) < 65536:  # half a password; no port
             raise ValueError
     except (ArgumentError, ValueError):  # the latter for a port that is no number, too
         hint = "write sqlite:///fras.db, or postgresql://USER:PASSWORD@HOST/NAME, with %40 for an @ in the password"
@@ -254,6 +255,8 @@ async def _migrate(url: URL, name: str) -> None:
             if found == schema.HEAD:
                 return
             await connection.run_sync(schema.refuse_unknown, found, name)
+            if found is None:
+                await connection.run_sync(refuse_unfit, name)
             if found is not None and engine.dialect.name == "sqlite":
                 await asyncio.to_thread(schema.copy_file, Path(name))
             await connection.run_sync(schema.upgrade)

@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 from .errors import DatabaseBehind, DatabaseError, DatabaseTooNew
+from .servers import refuse_unfit
 
 HEAD = "0007"
 """The newest revision in `migrations/versions`; a test holds the two together."""
@@ -45,6 +46,7 @@ def verify(connection: Connection, name: str) -> None:
     if found == HEAD:
         return
     if found is None:
+        refuse_unfit(connection, name)
         raise DatabaseBehind(f"the database {name} holds no school yet", hint="start the hub once with fras run")
     refuse_unknown(connection, found, name)
     raise DatabaseBehind(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import URL
+from sqlalchemy import URL, Connection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from .errors import DatabaseError
 
 READERS = 8
 """Connections that one process reads through; it writes through one more."""
@@ -11,6 +13,8 @@ POOL_SECONDS = 30
 """How long a reader waits until another gives its connection back."""
 CONNECT_SECONDS = 10
 """How long a server may take to answer."""
+ENCODINGS = ("UTF8", "SQL_ASCII")
+"""Of a database, those in which every name can be written."""
 KEEPALIVE = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
 """A hub whose machine is gone holds its locks for a minute, not for two hours."""
 
@@ -36,3 +40,21 @@ def server_engine(url: URL, query_only: bool, busy_seconds: float) -> AsyncEngin
             },
         },
     )
+
+
+def refuse_unfit(connection: Connection, name: str) -> None:
+    """Raises DatabaseError for a server's database in which the tables of a school cannot be made or filled."""
+    if connection.dialect.name != "postgresql":
+        return
+    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+    if encoding not in ENCODINGS:
+        raise DatabaseError(
+            f"the database {name} is encoded as {encoding}, in which not every name can be written",
+            hint="make another: CREATE DATABASE NAME OWNER USER ENCODING 'UTF8' TEMPLATE template0",
+        )
+    allowed = "SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)"
+    if not connection.exec_driver_sql(allowed).scalar_one():
+        raise DatabaseError(
+            f"the database {name} does not let this user make tables",
+            hint="make the user its owner: ALTER DATABASE NAME OWNER TO USER",
+        )

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from hub.app import Paths
 from hub.connecting import Tried, try_services
@@ -74,6 +75,21 @@ async def azure_says(folder: Path, fake: FakeAzure, **options: object) -> Tried:
     return (await tried(folder, recognizer=section))["recognizer"]
 
 
+REFUSALS = [
+    ("NotFound", 404, "there is no Face service behind recognizer->endpoint", "copy the endpoint from the portal"),
+    ("AuthenticationTypeDisabled", 403, "takes no keys", "write recognizer->entra instead of key"),
+    ("PermissionDenied", 401, "forbids this", "look at the resource"),
+    ("BadArgument", 400, "refused: BadArgument", "look at the resource"),
+]
+
+
+def refusing(code: str, status: int) -> faults.Fault:
+    async def fault(request: web.Request) -> web.StreamResponse | None:
+        return web.json_response({"error": {"code": code, "message": "Something."}}, status=status)
+
+    return fault
+
+
 async def test_azure_face(tmp_path: Path, azure: FakeAzure) -> None:
     for endpoint in (azure.endpoint, f"{azure.endpoint}/", f"{azure.endpoint}/face/v1.2/"):
         found = await azure_says(tmp_path, azure, endpoint=endpoint)
@@ -82,6 +98,11 @@ async def test_azure_face(tmp_path: Path, azure: FakeAzure) -> None:
     found = await azure_says(tmp_path, azure, key="of-another-resource")
     assert (found.works, found.message) == (False, "Azure Face does not accept the key")
     assert "copy KEY 1 and the endpoint from the same resource" in found.hint
+    for code, status, message, hint in REFUSALS:
+        azure.fault = refusing(code, status)
+        found = await azure_says(tmp_path, azure)
+        assert (message in found.message, hint in found.hint) == (True, True), found
+    azure.fault = None
     azure.approved = False
     found = await azure_says(tmp_path, azure)
     assert "no approval for identification" in found.message
@@ -119,6 +140,12 @@ async def test_s3(tmp_path: Path, buckets: Server, proxy: FaultProxy) -> None:
     found = await s3_says(tmp_path, proxy.endpoint)
     assert "no right to do this, or the bucket is another account's" in found.message
     assert "storage: bucket: with what you own" in found.hint
+    await proxy.set(refused("404 Not Found", "NoSuchKey"))
+    found = await s3_says(tmp_path, proxy.endpoint)
+    assert "the name is taken for an object in another bucket" in found.message
+    assert "leave the bucket out of storage: endpoint:" in found.hint
+    await proxy.set(refused("503 Slow Down", "SlowDown"))
+    assert "then try again" in (await s3_says(tmp_path, proxy.endpoint)).hint
     await proxy.set(MOVED)
     found = await s3_says(tmp_path, proxy.endpoint)
     assert "is in the region eu-west-3" in found.message
@@ -170,3 +197,17 @@ async def test_a_database_server_with_an_at_sign_in_its_password(tmp_path: Path,
     assert says in found.message
     assert "s@" not in found.message + found.hint
     assert ("%40 for an @" in found.hint) == ("@" in password)
+
+
+async def database_says(folder: Path, url: str) -> Tried:
+    return (await tried(folder, database=url))["database"]
+
+
+async def test_a_database_url_that_leads_nowhere(tmp_path: Path) -> None:
+    found = await database_says(tmp_path, "postgresql://fras@127.0.0.1:99999/fras")
+    assert found.message == "that is not a database URL"
+    found = await database_says(tmp_path, f"sqlite:///{tmp_path}")
+    assert (found.message, found.hint) == (f"{tmp_path} is a folder", "name a file at hub->database")
+    found = await database_says(tmp_path, f"sqlite:///{tmp_path}/hub.yaml/fras.db")
+    assert found.message == f"{tmp_path}/hub.yaml/fras.db cannot be made: {tmp_path}/hub.yaml is a file"
+    assert (await database_says(tmp_path, f"sqlite:///{tmp_path}/new/folder/fras.db")).works

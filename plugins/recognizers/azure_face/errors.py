@@ -11,13 +11,18 @@ from hub.plugin import NeedsHuman, NotReady, PluginError
 
 LONGEST: Final = 160
 """Characters of the service's own words that are passed on."""
+NO_SERVICE: Final = ("", "404", "NotFound", "ResourceNotFound")
+"""Codes with status 404 of what is no Face service, another kind of resource perhaps."""
 
 
 class Declined(NotReady):
     """Azure understood and refused, with a `code` of the Face API; the caller may know what to do."""
 
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(f"Azure Face refused: {code}: {message}")
+        super().__init__(
+            f"Azure Face refused: {code}: {message}",
+            hint="look at the resource in the Azure portal; if it lasts, report it to FRAS",
+        )
         self.code = code
 
 
@@ -48,13 +53,20 @@ def refusal(answer: Answer, entra: bool) -> PluginError:
             hint="apply at https://aka.ms/facerecognition, wait for Microsoft's answer, and use an S0 or E0 resource of"
             " the approved subscription; until then choose onnx_local",
         )
+    if code == "PermissionDenied":  # of a token, with status 401
+        return _forbidden(message, entra)
+    if code == "AuthenticationTypeDisabled":
+        return NeedsHuman(
+            "the Azure Face resource takes no keys (AuthenticationTypeDisabled)",
+            hint="write recognizer->entra instead of key, or allow keys: --set properties.disableLocalAuth=false",
+        )
     if answer.status == 401:
         return _unauthorized(entra)
     if code == "QuotaExceeded":
         return NeedsHuman(f"a quota of Azure Face is used up: {message}", hint="free some, or move to tier S0")
     if answer.status == 403:
         return _forbidden(message, entra)
-    if 300 <= answer.status < 400 or (answer.status == 404 and code in ("", "404")):
+    if 300 <= answer.status < 400 or (answer.status == 404 and code in NO_SERVICE):
         return NeedsHuman(
             f"there is no Face service behind recognizer->endpoint (HTTP {answer.status})",
             hint="copy the endpoint from the portal: your Face resource, Keys and Endpoint",

@@ -72,7 +72,8 @@ def meaning(error: Exception, options: Options) -> PluginError:
             hint="correct AWS_PROFILE and ~/.aws of the user that runs fras, or remove them",
         )
     if isinstance(error, boto.ConnectTimeoutError | boto.EndpointConnectionError):
-        return Away(f"{options.where} cannot be reached", hint="check the network, and storage: endpoint:")
+        named = "endpoint:" if options.endpoint else "region:"
+        return Away(f"{options.where} cannot be reached", hint=f"check the network, and storage: {named}")
     if isinstance(error, boto.ReadTimeoutError):
         return Away(f"{options.where} does not answer in time")
     if isinstance(error, boto.ProxyConnectionError):

@@ -46,7 +46,15 @@ def _reach(client: S3Client, options: Options) -> None:
     if options.owner:
         there["ExpectedBucketOwner"] = options.owner
     # A HEAD says nothing but a status when it is refused: the reason, like a wrong secret, comes with a listing.
-    client.list_objects_v2(**there, Prefix=options.prefix, MaxKeys=1)
+    try:
+        client.list_objects_v2(**there, Prefix=options.prefix, MaxKeys=1)
+    except ClientError as error:
+        if code_of(error) not in MISSING:
+            raise
+        raise NeedsHuman(
+            f"{options.where}: the name is taken for an object in another bucket",
+            hint="leave the bucket out of storage: endpoint: (not https://BUCKET.HOST), and write it at bucket: alone",
+        ) from None
     if options.endpoint:
         return
     headers = client.head_bucket(**there)["ResponseMetadata"]["HTTPHeaders"]

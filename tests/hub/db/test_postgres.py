@@ -45,6 +45,20 @@ async def test_somebody_elses_and_a_newer_database_are_refused(tmp_path: Path) -
             pass
 
 
+@pytest.mark.parametrize("read_only", [True, False])
+async def test_a_database_in_which_no_school_can_be_is_said(tmp_path: Path, read_only: bool) -> None:
+    server, url = postgres.server(), postgres.database_of(tmp_path)
+    name = url.rpartition("/")[2]
+    server.sql(f"CREATE ROLE {name} LOGIN")
+    with pytest.raises(DatabaseError, match="does not let this user make tables; make the user its owner"):
+        async with open_database(url.replace("fras@", f"{name}@"), read_only=read_only):
+            pass
+    server.sql(f"CREATE DATABASE {name}l TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'")
+    with pytest.raises(DatabaseError, match="is encoded as LATIN1, in which not every name can be written"):
+        async with open_database(f"{url}l", read_only=read_only):
+            pass
+
+
 async def test_reading_cannot_write(tmp_path: Path) -> None:
     async with open_database(postgres.database_of(tmp_path)) as database:
         with pytest.raises(DatabaseError):

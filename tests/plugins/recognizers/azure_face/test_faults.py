@@ -48,9 +48,10 @@ async def in_good_time(seconds: float = 10.0) -> AsyncIterator[None]:
 
 @pytest.mark.parametrize("ill", ILL)
 async def test_at_the_start_in_the_middle_and_at_the_end(ill: str, tmp_path: Path) -> None:
+    timeout = "150 ms" if ill in ("hangs", "drips") else None  # the others need none
     async with serving() as azure, nothing_left_running():
         azure.fault = ILL[ill]
-        async with in_good_time(), opened(tmp_path, azure.endpoint, timeout="150 ms") as (recogniser, context):
+        async with in_good_time(), opened(tmp_path, azure.endpoint, timeout=timeout) as (recogniser, context):
             await context.clock.sleep(600)
             with pytest.raises(PluginError):
                 await recogniser.identify([crop("ada")])
