@@ -221,6 +221,7 @@ class Agent:
         while True:
             await asyncio.sleep(TIDY)
             await self._log.commit()
+            board.give_back_memory()
 
     async def _publish(self) -> None:
         while True:
