@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Self
 
 
 @dataclass(eq=False)
@@ -54,19 +55,26 @@ class Relay:
         self.lose()
         self.tell_node()
 
+    def way_to_hub(self, node: asyncio.StreamReader, hub: asyncio.StreamWriter) -> Way:
+        return Way(node, hub)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not self.plugged:
             writer.transport.abort()
             return
         self.connections += 1
-        from_hub, hub = await asyncio.open_connection("127.0.0.1", self.target)
-        ways = Way(reader, hub), Way(from_hub, writer)
+        try:
+            from_hub, hub = await asyncio.open_connection("127.0.0.1", self.target)
+        except ConnectionError:
+            writer.transport.abort()
+            return
+        ways = self.way_to_hub(reader, hub), Way(from_hub, writer)
         self.to_hub.append(ways[0])
         self.to_node.append(ways[1])
         await asyncio.gather(*(way.carry() for way in ways))
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[Relay]:
+    async def open(self) -> AsyncIterator[Self]:
         tasks: set[asyncio.Task[None]] = set()
 
         def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -19,7 +19,7 @@ from tests.support.fras import School
 from tests.support.node_hub import YAML, school_in
 from tests.support.node_process import PATIENCE, NumberedPlace
 from tests.support.running import free_port, running
-from tests.support.slow_wire import SlowWire, slow_wire
+from tests.support.slow_wire import SlowWire
 
 SMALLEST = 250_000
 RATE = 4e6
@@ -85,7 +85,7 @@ async def test_in_the_middle_of_a_frame_the_hub_is_killed(tmp_path: Path) -> Non
     yaml = YAML.replace("port: 0, name", f"port: {port}, name").replace("hours: always", f"hours: always, {INTERVAL}")
     (tmp_path / "node").mkdir()
     with school_in(tmp_path, yaml) as school:
-        async with slow_wire(port, RATE) as wire:
+        async with SlowWire(port, rate=RATE).open() as wire:
             node = Node(school, wire, tmp_path / "node")
             with running(school) as hub:
                 async with node.paired():
