@@ -168,14 +168,16 @@ class TestItsOwnHubComesBack:
         async def show() -> None:
             while True:
                 paired.link.shown(other.invitation())
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(0)
 
         showing = asyncio.create_task(show())
-        await other.until(lambda: other.heard(Pair))
-        await hub.start()
-        await paired.drained()
-        showing.cancel()
-        await asyncio.gather(showing, return_exceptions=True)
+        try:
+            await paired.eventually(lambda: paired.state.torn)
+            await hub.start()
+            await paired.drained()
+        finally:
+            showing.cancel()
+            await asyncio.gather(showing, return_exceptions=True)
         assert hub.frames() == [frame]
         assert other.frames() == []
 
