@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from hub.crops import Crops
+from hub.crops import Crop, Crops
 from hub.detections import Garbled, unpack
 from hub.failure import Failure
 from hub.inbox import Conclusion, FaceRecord, Inbox, Kind, Outcome, Pending
 from hub.pipeline.backlog import Backlog
+from hub.pipeline.evidence import Evidence, Shown
 from hub.pipeline.judge import LONGEST, Judge
 from hub.pipeline.verdicts import Judged, JudgedFace
 from hub.plugin import Clock, Face, NotFound, Picture, PluginError
-from hub.plugin.media import Unreadable, crop_jpeg, decode
+from hub.plugin.media import Unreadable, decode
 from hub.runtime.faults import PluginFault, summary
 from hub.runtime.threads import DaemonPool
 
@@ -39,8 +40,6 @@ HELD_BACK = 600.0
 """Seconds after which suspects are tried although other frames wait."""
 PAUSE = 2.0
 """Seconds to leave a recogniser or a storage alone that is not ready."""
-CROP_MARGIN = 0.15
-"""What is kept around a face, as a share of its box: enough to judge it, too little for a neighbour's face."""
 
 
 class _Provoked(Exception):
@@ -54,6 +53,26 @@ class _Seen:
     frame: Pending
     picture: Picture | None
     verdict: Judged | str
+
+    def faces(self) -> Sequence[JudgedFace]:
+        return () if isinstance(self.verdict, str) else self.verdict.faces
+
+    def evidence(self, face: JudgedFace) -> Shown | None:
+        """Only somebody recognised, whose consent therefore stands, leaves a crop."""
+        if face.decision.person is None or self.picture is None:
+            return None
+        return Shown(self.picture, face.box, self.frame.captured_at)
+
+    def conclusion(self, crops: Iterator[Crop | None]) -> Conclusion:
+        """`crops` gives what was kept of each face, in order."""
+        verdict = self.verdict
+        if isinstance(verdict, str):
+            return Conclusion(self.frame.id, Outcome.REJECTED, reason=verdict)
+        records = tuple(_record(face, next(crops)) for face in verdict.faces)
+        outcome = Outcome.RECOGNISED if records else Outcome.EMPTY
+        return Conclusion(
+            self.frame.id, outcome, observations=records, too_small=verdict.too_small, model_id=verdict.model_id
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,7 +101,7 @@ class Pipeline:
         self._inbox = inbox
         self._backlog = backlog
         self._judge = judge
-        self._crops = crops
+        self._evidence = Evidence(crops, threads)
         self._threads = threads
         self._clock = clock
         self._concluded = concluded
@@ -249,11 +268,12 @@ class Pipeline:
 
     async def _write_down(self, seen: Sequence[_Seen]) -> None:
         """Concludes every frame; what could not be read is rejected with the reason."""
-        crops: list[str] = []
+        crops = await self._evidence.keep([one.evidence(face) for one in seen for face in one.faces()])
+        of_each = iter(crops)
         try:
-            await self._inbox.conclude([await self._conclusion(one, crops) for one in seen])
+            await self._inbox.conclude([one.conclusion(of_each) for one in seen])
         except Exception:
-            await self._discard(crops)
+            await self._evidence.discard(crops)
             raise
         for one in seen:
             lane = self._backlog.lane_of(one.frame.camera)
@@ -261,43 +281,21 @@ class Pipeline:
             self._backlog.release(lane)
         self.concluded_frames += len(seen)
         self._concluded()
-        await self._discard(crops)
+        await self._evidence.discard(crops)
 
-    async def _discard(self, crops: Sequence[str]) -> None:
-        """Removes crops whose observations were not stored, or no longer name anybody."""
-        try:
-            await self._crops.discard(crops)
-        except (PluginError, Failure) as error:
-            logger.debug("crops are left to the next sweep: %s", error)
 
-    async def _conclusion(self, seen: _Seen, crops: list[str]) -> Conclusion:
-        verdict = seen.verdict
-        if isinstance(verdict, str):
-            return Conclusion(seen.frame.id, Outcome.REJECTED, reason=verdict)
-        records = tuple([await self._record(seen, face, crops) for face in verdict.faces])
-        outcome = Outcome.RECOGNISED if records else Outcome.EMPTY
-        return Conclusion(
-            seen.frame.id, outcome, observations=records, too_small=verdict.too_small, model_id=verdict.model_id
-        )
-
-    async def _record(self, seen: _Seen, face: JudgedFace, crops: list[str]) -> FaceRecord:
-        """The fact to store. Only somebody recognised, whose consent therefore stands, leaves a crop."""
-        decision = face.decision
-        crop = None
-        if decision.person is not None and seen.picture is not None:
-            jpeg = await self._threads.run(crop_jpeg, seen.picture, face.box, CROP_MARGIN)
-            crop = await self._crops.put(jpeg, seen.frame.captured_at)
-            crops.append(crop.key)
-        return FaceRecord(
-            box=face.box,
-            detector_score=face.detector_score,
-            quality=face.quality,
-            person=decision.person,
-            score=decision.score,
-            margin=decision.margin,
-            threshold=decision.threshold,
-            alone=decision.alone,
-            model_id=face.model_id,
-            policy_version=face.policy_version,
-            crop=crop,
-        )
+def _record(face: JudgedFace, crop: Crop | None) -> FaceRecord:
+    decision = face.decision
+    return FaceRecord(
+        box=face.box,
+        detector_score=face.detector_score,
+        quality=face.quality,
+        person=decision.person,
+        score=decision.score,
+        margin=decision.margin,
+        threshold=decision.threshold,
+        alone=decision.alone,
+        model_id=face.model_id,
+        policy_version=face.policy_version,
+        crop=crop,
+    )
