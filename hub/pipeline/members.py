@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from hub.pipeline.galleries import GalleryKeeper
-from hub.plugin import Candidate, Embedder, Face, Identifier, NotReady, Picture, PluginError
+from hub.plugin import Box, Candidate, Embedder, Face, Identifier, NotReady, Picture, PluginError
 from hub.plugin.media import cut
 from hub.recognition.pairing import pairs
 from hub.recognition.policy import Decision, Policy, gated
@@ -25,14 +25,19 @@ GREY = Picture(np.full((240, 320, 3), 128, np.uint8), 320, 240)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """What an embedder saw in one picture, and which one; `too_small` faces were seen but not looked at."""
+    """What an embedder saw in one picture, and which one; `too_small` faces were seen but not looked at.
+
+    `beside` are boxes of faces that are not meant now.
+    """
 
     faces: tuple[Face, ...]
     too_small: int
     model_id: str
+    beside: tuple[Box, ...] = ()
 
     def only(self, indices: Sequence[int]) -> Seen:
-        return Seen(tuple(self.faces[index] for index in indices), self.too_small, self.model_id)
+        others = tuple(face.box for index, face in enumerate(self.faces) if index not in indices)
+        return Seen(tuple(self.faces[index] for index in indices), self.too_small, self.model_id, self.beside + others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +153,7 @@ class IdentifierMember:
         return await self.finder.see(pictures)
 
     async def decide(self, pictures: Sequence[Picture], seen: Sequence[Seen]) -> list[list[Decision | None]]:
-        """Faces that do not pass the gates stay in the building."""
+        """Faces that do not pass the gates stay in the building, and no crop shows another face that was found."""
         keys = [
             (p, f)
             for p, one in enumerate(seen)
@@ -157,7 +162,7 @@ class IdentifierMember:
         ]
         near: dict[tuple[int, int], list[Candidate]] = {}
         if keys:
-            crops = [cut(pictures[p], seen[p].faces[f].box, CROP_MARGIN) for p, f in keys]
+            crops = [_alone(pictures[p], seen[p], f) for p, f in keys]
             found = await self._identifier.identify(crops)
             consenting = await self.gallery.consenting()  # asked last: it may have been withdrawn meanwhile
             for key, candidates in zip(keys, found, strict=True):
@@ -224,6 +229,11 @@ async def decide_among(scope: Scope | None, policy: Policy, pictures: Sequence[S
         rule.decide([near.get((p, f), []) for f in range(len(faces))], [face.quality for face in faces])
         for p, faces in enumerate(pictures)
     ]
+
+
+def _alone(picture: Picture, seen: Seen, index: int) -> Picture:
+    """What a service is shown of one of the faces: its surroundings without the others."""
+    return cut(picture, seen.faces[index].box, CROP_MARGIN, seen.only([index]).beside)
 
 
 def _paired(seen: Seen, own: Seen, decisions: Sequence[Decision]) -> list[Decision | None]:

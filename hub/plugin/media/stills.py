@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -34,6 +35,8 @@ Standard"). Encoders write a few dozen; FF DA occurs fewer than 800 times by cha
 
 _CROP_SIDE: Final = 320
 """Longer side of an evidence crop in pixels: a person can judge it, and a school year of them stays small."""
+
+_GREY: Final = 127
 
 
 class Unreadable(ValueError):
@@ -80,18 +83,38 @@ def encode_jpeg(pixels: Pixels, quality: int = 90) -> bytes:
     return target.getvalue()
 
 
-def cut(picture: Picture, box: Box, margin: float) -> Picture:
+def cut(picture: Picture, box: Box, margin: float, without: Iterable[Box] = ()) -> Picture:
     """The part of `picture` around `box`, a picture of its own that shares the pixels.
 
-    `margin` is added on each side, as a share of the box's width and height, as far as the picture goes.
+    `margin` is added on each side, as a share of the box's width and height, as far as the picture goes. What it shows
+    of the boxes `without`, outside `box`, is painted grey: then it has pixels of its own.
     """
-    height, width = picture.pixels.shape[:2]
-    left, right = _clamped(box.x - margin * box.w, box.x + (1 + margin) * box.w, picture.scale, width)
-    top, bottom = _clamped(box.y - margin * box.h, box.y + (1 + margin) * box.h, picture.scale, height)
-    pixels = picture.pixels[top:bottom, left:right]
+    rows, columns = _around(picture, box, margin)
+    pixels = picture.pixels[rows, columns]
+    hidden = np.zeros(pixels.shape[:2], bool)
+    for other in without:
+        down, right = _around(picture, other, 0)
+        hidden[_within(down, rows), _within(right, columns)] = True
+    if hidden.any():
+        down, right = _around(picture, box, 0)
+        hidden[_within(down, rows), _within(right, columns)] = False
+        pixels = np.where(hidden[..., None], np.uint8(_GREY), pixels)
     return Picture(
         pixels, round(pixels.shape[1] / picture.scale), round(pixels.shape[0] / picture.scale), picture.scale
     )
+
+
+def _around(picture: Picture, box: Box, margin: float) -> tuple[slice, slice]:
+    """The rows and columns of the picture's pixels."""
+    height, width = picture.pixels.shape[:2]
+    left, right = _clamped(box.x - margin * box.w, box.x + (1 + margin) * box.w, picture.scale, width)
+    top, bottom = _clamped(box.y - margin * box.h, box.y + (1 + margin) * box.h, picture.scale, height)
+    return slice(top, bottom), slice(left, right)
+
+
+def _within(part: slice, whole: slice) -> slice:
+    """Where `part` lies in `whole`, as far as it does."""
+    return slice(max(part.start - whole.start, 0), max(part.stop - whole.start, 0))
 
 
 def crop_jpeg(picture: Picture, box: Box, margin: float = 0.3) -> bytes:

@@ -121,6 +121,19 @@ async def test_only_the_unsure_leave_the_building(both: Both) -> None:
     assert both.squares.analysed == 2  # each picture was looked at once
 
 
+@pytest.mark.parametrize("chained", [True, False])
+async def test_a_crop_shows_no_other_face(both: Both, chained: bool) -> None:
+    """Dee, who refused perhaps, stands close beside."""
+    shown = picture(NEARLY_ADA)
+    shown.pixels[FACE : 2 * FACE, 2 * FACE + 10 : 3 * FACE] = COLOURS["dee"]
+    rule = Chain([both.local, both.cloud] if chained else [both.cloud], both.parts.clock, reach=0.1)
+    (judged,) = await rule.judge([shown])
+    assert names(judged) == ["ada", None]
+    (sheet,) = (np.asarray(Image.open(io.BytesIO(body))).astype(int) for body in both.fake.bodies)
+    of_dee = (np.abs(sheet - COLOURS["dee"]).max(axis=2) < 40).sum()
+    assert of_dee <= (0 if chained else FACE * FACE), "only in a crop of her own, if she is asked about"
+
+
 async def test_the_earlier_stage_keeps_the_name(both: Both) -> None:
     rule = Chain([both.local, both.cloud], both.parts.clock, reach=0.1)
     (judged,) = await rule.judge([picture(NEARLY_ADA, COLOURS["ada"])])

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hub.plugin import Box, Picture, Pixels
-from hub.plugin.media import MOST_PIXELS, Unreadable, crop_jpeg, decode, encode_jpeg
+from hub.plugin.media import MOST_PIXELS, Unreadable, crop_jpeg, cut, decode, encode_jpeg
 from tests.support.media import exif, gif_file, image_file, scene
 from tests.support.media import timedelta_ms as ms
 
@@ -374,3 +375,37 @@ def test_crop_of_a_box_at_or_beyond_the_edge(box: Box) -> None:
 
 def test_the_limit_is_in_pixels() -> None:
     assert 40_000_000 < MOST_PIXELS < 108_000_000
+
+
+boxes = st.builds(Box, st.floats(0, 60), st.floats(0, 44), st.floats(1, 40), st.floats(1, 40))
+
+
+@given(boxes, st.lists(boxes, max_size=3), st.floats(0, 1), st.sampled_from([1.0, 0.5]))
+def test_a_cut_shows_no_other_face(box: Box, others: list[Box], margin: float, scale: float) -> None:
+    """To a pixel: what is in another's box and not in its own is grey, and nothing else has changed."""
+    height, width = round(48 * scale), round(64 * scale)
+    places = np.stack([*np.indices((height, width)), np.full((height, width), 200)], axis=2).astype(np.uint8)
+    picture = Picture(places, 64, 48, scale)
+    whole, shown = cut(picture, box, margin).pixels, cut(picture, box, margin, others).pixels
+    y, x = whole[..., 0] + 0.5, whole[..., 1] + 0.5
+
+    def within(one: Box, grown: float) -> Any:
+        left, top = one.x * scale - grown, one.y * scale - grown
+        across = (left <= x) & (x <= (one.x + one.w) * scale + grown)
+        return across & (top <= y) & (y <= (one.y + one.h) * scale + grown)
+
+    changed = (shown != whole).any(axis=2)
+    assert (shown[changed] == 127).all()
+    assert not (changed & within(box, -1)).any()
+    assert not (changed & ~np.any([within(other, 1) for other in others] or [changed * False], axis=0)).any()
+    for other in others:
+        assert not (~changed & within(other, -1) & ~within(box, 1)).any()
+
+
+def test_a_cut_keeps_the_face_that_is_meant() -> None:
+    pixels = np.full((40, 90, 3), 50, np.uint8)
+    mine, theirs = Box(30, 10, 20, 20), Box(45, 10, 20, 20)
+    shown = cut(Picture(pixels, 90, 40), mine, 0.5, [theirs]).pixels
+    assert (shown[10:30, :30] == 50).all(), "its own face and what is left of it"
+    assert (shown[10:30, 30:] == 127).all()
+    assert (pixels == 50).all(), "the frame itself is as it was"
