@@ -46,8 +46,9 @@ class Identifier(Protocol):
 
     The hub finds faces on this machine, with an `Embedder`, and hands over *crops*: each a Picture of its own, around
     one face and with about half of that face's size left on each side; other faces that were found there are painted
-    grey, and what else a crop shows is not meant. An image without a face never gets here. Box, detector score and quality stay those that were found here, and the hub's
-    policy decides over the candidates as it does over an embedder's.
+    grey, and what else a crop shows is not meant. An image without a face never gets here. Box, detector score and
+    quality stay those that were found here, and the hub's policy decides over the candidates as it does over an
+    embedder's.
 
     All methods are safe to call from several tasks at once, and, on one remote gallery, from several processes.
     """
