@@ -57,7 +57,9 @@ ANSWER: Final = 15.0
 HEALTH: Final = 60.0
 FAREWELL: Final = 2.0
 BESIDE: Final = (Accepted, Waiting, Welcome, Ping, TakeSnapshot, Identify)
-"""What is heeded of a hub that the node is not working for yet."""
+"""What is heeded of a hub that the node is not working for."""
+UNWELCOMED: Final = (*BESIDE, Update)
+"""And of its own before it has welcomed the node."""
 OVER: Final = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
 
 
@@ -125,6 +127,7 @@ class Session:
         self._credential = credential
         self._silence = silence
         self._pairing = target if isinstance(target, Pairing) else None
+        self._welcomed = False
         self._credits = 0
         self._largest = 0
         self._may_send = asyncio.Event()
@@ -208,8 +211,14 @@ class Session:
                 message = decode_from_hub(found.data)
             except WireError:
                 raise Ended(Close.MALFORMED, ours=True) from None
-            if message is not None and (not self.beside or isinstance(message, BESIDE)):
+            if message is not None and self._heeds(message):
                 await self._take(message)
+
+    def _heeds(self, message: FromHub) -> bool:
+        """Whether the hub may say this now; else whoever has a code could give orders, or have pictures forgotten."""
+        if self._pairing is not None:
+            return isinstance(message, Accepted)
+        return isinstance(message, BESIDE if self.beside else UNWELCOMED) or (self._welcomed and not self.beside)
 
     async def _tell(self) -> None:
         """Sends the log, in order, as far as credits go."""
@@ -322,6 +331,7 @@ class Session:
             self._state.expected(confirmed=True)
             self._taken_in(confirmed=True)
             return
+        self._welcomed = True
         self._hub_time.told(message.now)
         if self._state.moves_out:
             await self._log.clear()

@@ -8,11 +8,24 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from node.counters import OTHER_HUB
 from node.link import Phase
 from node.pauses import Pauses
-from node.wire import Acknowledged, Close, Configure, Hello, Pair, Ping, Rotate, TakeSnapshot
+from node.wire import (
+    Accepted,
+    Acknowledged,
+    Close,
+    Configure,
+    FromNode,
+    Hello,
+    Pair,
+    Ping,
+    Refused,
+    Rotate,
+    TakeSnapshot,
+)
 from tests.node.conftest import Rig, rigged
 from tests.support.small_hub import Key, SmallHub, small_hub
 
@@ -215,6 +228,52 @@ class TestItsOwnHubComesBack:
             await rig.drained()
         assert hub.frames() == [frame]
         assert other.frames() == []
+
+
+class Impatient(SmallHub):
+    """Answers an invitation with everything but who the node is, or before it has welcomed it."""
+
+    accepts = False
+
+    async def _answer(self, socket: web.WebSocketResponse, message: FromNode) -> bool:
+        if isinstance(message, Pair) and self.accepts:
+            await self._send(socket, Accepted("n-1", 1))
+        if isinstance(message, Pair | Hello):
+            for rude in (Acknowledged(((1, 10_000),), 100), Refused(1, "no", 1), Rotate(), Configure("v", {})):
+                await self._send(socket, rude)
+            if not self.accepts:
+                await self.welcome(socket)
+            await self._send(socket, Acknowledged(((1, 10_000),), 100))
+        return True
+
+
+@pytest.mark.parametrize("by_camera", [True, False])
+@pytest.mark.parametrize("accepts", [True, False])
+async def test_nothing_counts_that_a_hub_says_before_its_turn(
+    paired: Rig, hub: SmallHub, folder: Path, by_camera: bool, accepts: bool
+) -> None:
+    """By `fras-node pair`, too: what waits is for the hub it was taken for."""
+    obeyed, before = list(paired.board.obeyed), paired.state.paired
+    frame = await lonely(paired, hub)
+    (folder / "rude").mkdir()
+    rude = Impatient(Key(folder / "rude"))
+    rude.accepts = accepts
+    await rude.start()
+    try:
+        (paired.link.shown if by_camera else paired.link.invite)(rude.invitation())
+        await rude.until(lambda: rude.heard(Pair))
+        await asyncio.sleep(0.1)
+        assert (await paired.log.report()).frames == 1
+        assert paired.board.obeyed == obeyed
+        assert paired.state.paired == before or accepts
+        if not by_camera:
+            paired.link.invite(hub.invitation())
+        await hub.start()
+        await paired.drained()
+    finally:
+        await rude.kill()
+    assert hub.frames() == [frame]
+    assert rude.deliveries == {}
 
 
 class TestItsOwnHubIsGone:
