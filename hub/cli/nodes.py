@@ -12,6 +12,7 @@ import typer
 
 from hub.app import Paths, School, open_school
 from hub.cli import console
+from hub.cli.conform import conform
 from hub.control import question
 from hub.db.nodes import Node, NodeState
 from hub.failure import Failure
@@ -125,6 +126,9 @@ def key(
     """The pins of the key by which nodes know this hub, and of the next one."""
     where = console.paths(config, data)
     console.run(_key(where, switch_), where)
+
+
+app.command("conform")(conform)
 
 
 def _registry(school: School) -> Registry:

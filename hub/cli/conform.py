@@ -1,0 +1,77 @@
+"""`fras nodes conform`: for whoever writes a node of their own. Needs no hub.yaml, no database and no running hub."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Final
+
+import typer
+
+from hub.cli import console
+from hub.nodes.conformance.demands import Demand, Verdict, Verdicts
+from node.wire import Invitation
+
+CODES: Final = {Verdict.KEPT: "kept", Verdict.BROKEN: "BROKEN", Verdict.NOT_SEEN: "not seen"}
+
+
+def address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise typer.BadParameter("that is no address; give one of this machine, which the node can reach") from None
+
+
+def conform(
+    host: Annotated[
+        str, typer.Option("--host", callback=address, help="The address of this machine that the node is told.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="By default any that is free.")] = 0,
+    patience: Annotated[
+        float, typer.Option("--patience", min=0, help="Seconds until the node must have come for the first time.")
+    ] = 600,
+    json_lines: console.JsonOption = False,
+) -> None:
+    """Plays a hub for a node of your own, and tells what of docs/node-protocol.md it keeps."""
+    where = console.paths(console.CONFIG, None)
+    console.run(_conform(host, port, patience, json_lines), where)
+
+
+async def _conform(host: str, port: int, patience: float, json_lines: bool) -> int:
+    from hub.nodes.conformance.play import play
+    from hub.nodes.conformance.steps import Pace
+    from hub.nodes.inviting import as_text, code
+
+    def invite(invitation: Invitation) -> None:
+        if json_lines:
+            console.emit({"uri": invitation.uri()})
+            return
+        console.tell(as_text(code(invitation)))
+        console.tell(invitation.uri())
+        console.say("pair your node with this; its camera may see whatever it likes")
+
+    verdicts = Verdicts()
+    try:
+        with TemporaryDirectory() as folder:
+            if not await play(verdicts, Path(folder), (host, port), invite, console.say, Pace(pairs=patience)):
+                console.say("the node came no more; what follows in the play was not seen")
+    finally:
+        _report(verdicts, json_lines)
+    return 0 if all(verdicts.of(demand) is Verdict.KEPT for demand in Demand) else 1
+
+
+def _report(verdicts: Verdicts, json_lines: bool) -> None:
+    heading = ""
+    for demand in Demand:
+        findings = verdicts.findings.get(demand, [])
+        if json_lines:
+            told = [{"came": finding.came, "expected": finding.expected} for finding in findings]
+            console.emit({"demand": demand.name.lower(), "verdict": verdicts.of(demand), "findings": told})
+            continue
+        if demand.heading != heading:
+            heading = demand.heading
+            console.tell(heading, style="bold")
+        console.tell(f"  {CODES[verdicts.of(demand)]:8}  {demand.text}")
+        for finding in findings:
+            console.tell(f"            came: {finding.came}; expected: {finding.expected}")
