@@ -52,6 +52,10 @@ class Ledger(Protocol):
         """Counts an entry that was sent back."""
         ...
 
+    def slowed(self, node: str, entries: int) -> None:
+        """Counts entries that were made to wait, since the node sends more than it may."""
+        ...
+
     async def renumber(self, node: Node) -> None:
         """Gives the node another epoch from its next connection on."""
         ...
@@ -80,6 +84,7 @@ class Log:
         self._resent = max(node.highest, numbers.highest)
         self._entries: asyncio.Queue[Entry] = asyncio.Queue()
         self._pace, self._bytes = Pace(*ENTRIES), Pace(*BYTES)
+        self._slowed = False
         self._ask = ask
         self._answered = asyncio.Event()
         self._wall_at_zero: int | None = None
@@ -118,6 +123,10 @@ class Log:
         size = sum(len(entry.jpeg) for entry in entries if isinstance(entry, Picture))
         pause = max(self._pace.wait(clock.monotonic(), len(entries)), self._bytes.wait(clock.monotonic(), size))
         if pause:
+            if not self._slowed:
+                logger.warning("node %s sends more than a node may: it is slowed down", self._node.id)
+            self._slowed = True
+            self._ledger.slowed(self._node.id, len(entries))
             await clock.sleep(pause)
 
     async def _settle(self, entries: Sequence[Entry]) -> None:

@@ -37,6 +37,8 @@ FAILURES: Final = (10, 60.0)
 """Refusals of one address, and the seconds in which so many are too many."""
 HONEST: Final = frozenset({Refusal.DUPLICATE, Refusal.REVOKED, Refusal.VERSION})
 """What befalls those who guess nothing."""
+SLOWED: Final = "entries slowed down"
+"""As refusals are named: more of them, or of bytes, than a node may have settled in that time."""
 RENUMBER_WITHIN: Final = 60.0
 """Seconds in which a node writes down new numbers for all that it keeps."""
 SNAPSHOT_WITHIN: Final = 12.0
@@ -278,6 +280,9 @@ class Nodes:
 
     def refused_entry(self, node: str, reason: str) -> None:
         self._refusals[node][f"entry sent back: {reason}"] += 1
+
+    def slowed(self, node: str, entries: int) -> None:
+        self._refusals[node][SLOWED] += entries
 
     async def offer(self, node: Node, credential: bytes) -> Node:
         return await self.registry.offer(node, credential)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -19,9 +20,20 @@ class SimulatedTime:
     def __init__(self, start: datetime) -> None:
         self._ahead = (start - EPOCH) // timedelta(microseconds=1) - time.monotonic_ns() // 1000
         self._passed = asyncio.Event()
+        self._still: int | None = None
 
     def now(self) -> int:
-        return time.monotonic_ns() // 1000 + self._ahead
+        return (time.monotonic_ns() // 1000 if self._still is None else self._still) + self._ahead
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """It goes on when a test says so, and not by itself."""
+        self._still = time.monotonic_ns() // 1000
+        try:
+            yield
+        finally:
+            self._ahead -= time.monotonic_ns() // 1000 - self._still
+            self._still = None
 
     def moment(self) -> datetime:
         return EPOCH + timedelta(microseconds=self.now())
