@@ -83,7 +83,10 @@ def explain(error: Exception, where: Address, worked: bool) -> PluginError:
     if isinstance(error, av.error.HTTPServerError):
         return NotReady(f"{place} reports a fault of its own", hint="restart the camera if this lasts")
     if isinstance(error, av.error.ExitError | TimeoutError):
-        return NotReady(f"{place} does not answer in time", hint="is it on, and does the network let it through?")
+        return NotReady(
+            f"{place} gives no proper answer in time",
+            hint="is it on, is this its RTSP port, and does the network let it through?",
+        )
     if isinstance(error, ConnectionRefusedError):
         return NotReady(f"{place} refuses the connection", hint="is RTSP switched on there, and the port right?")
     if isinstance(error, av.error.InvalidDataError | av.error.ProtocolNotFoundError | ValueError):

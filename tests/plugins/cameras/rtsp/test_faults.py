@@ -61,9 +61,9 @@ def open_files() -> int:
 @pytest.mark.parametrize(
     ("behave", "meaning", "said"),
     [
-        (hang, NotReady, "does not answer in time"),
-        (drip, NotReady, "does not answer in time"),
-        (garbage, NotReady, "does not answer in time|no video stream"),
+        (hang, NotReady, "gives no proper answer in time"),
+        (drip, NotReady, "gives no proper answer in time"),
+        (garbage, NotReady, "gives no proper answer in time|no video stream"),
         (answering("401 Unauthorized"), NeedsHuman, "does not accept user and password"),
         (answering("403 Forbidden"), NeedsHuman, "does not accept user and password"),
         (answering("404 Not Found"), NeedsHuman, "no such path"),
