@@ -45,7 +45,7 @@ class Masker:
             return self.luma_of(picture)
 
     def luma_of(self, picture: Image.Image) -> Luma:
-        grey = picture.convert("L")
+        grey = picture if picture.mode == "L" else picture.convert("L")
         if grey.width > WIDTH:
             grey = grey.resize((WIDTH, max(1, grey.height * WIDTH // grey.width)), self._image.Resampling.BOX)
         if (mask := self._mask(*grey.size)) is not None:
