@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -45,6 +46,8 @@ WINDOW: Final = 60.0
 """Seconds; as long as between two pictures of a room in which nothing moves."""
 THOUSAND: Final = 1000
 WARM: Final = 100
+TIDY: Final = 65.0
+"""Seconds in which a node gives memory back at least once."""
 SOON: Final = 90.0
 """Seconds in which a node whose hub has gone looks for it."""
 
@@ -92,17 +95,14 @@ async def _paired_by_picture(folder: Path, window: float) -> None:
 
 async def _observed(state: str, size: tuple[int, int], process: psutil.Process, hub: SmallHub, window: float) -> None:
     await asyncio.sleep(SETTLE)
-    neighbours, frames, before, most = Neighbours(), len(hub.frames()), process.cpu_times(), 0
-    end = time.monotonic() + window
-    while time.monotonic() < end:
-        await asyncio.sleep(0.5)
-        most = max(most, process.memory_info().rss)
+    neighbours, frames, before = Neighbours(), len(hub.frames()), process.cpu_times()
+    resident = await _resident(process, window)
     after = process.cpu_times()
     spent = after.user + after.system - before.user - before.system
     pictures = len(hub.frames()) - frames
     _tell(
         state,
-        most,
+        resident,
         picture=f"{size[0]}x{size[1]}",
         bytes=len(hub.frames()[-1]),
         of_its_own_mb=round(process.memory_full_info().uss / 1e6, 1),
@@ -118,36 +118,41 @@ async def _thousand(folder: Path) -> None:
     async with small_hub(folder, config={"interval": 0.05}) as hub:
         await board.pairs(hub)
         async with board.runs() as process:
-            await hub.until(lambda: len(hub.frames()) > WARM, 120)
-            first = process.memory_info().rss
-            await hub.until(lambda: len(hub.frames()) > WARM + THOUSAND, 600)
-            last = process.memory_info().rss
-            _tell("a thousand pictures more", last, picture=f"{SMALL[0]}x{SMALL[1]}", before_mb=round(first / 1e6, 1))
+            for when, least in (("before", WARM), ("after", WARM + THOUSAND)):
+                await hub.until(lambda: len(hub.frames()) > least, 600)  # noqa: B023
+                resident = await _resident(process, TIDY)
+                _tell(f"twenty pictures a second, {when} a thousand of them", resident, acknowledged=len(hub.frames()))
 
 
 async def _discovering(folder: Path) -> None:
     """The hub goes away; a process of its own browses for it."""
-    board, most, helper, looked = Board(folder, LARGE, 1), 0, 0, 0.0
+    board, helper = Board(folder, LARGE, 1), [0]
     async with small_hub(folder) as hub:
         await board.pairs(hub)
         async with board.runs() as process:
             await hub.until(hub.frames, 60)
             await hub.kill()
-            end = time.monotonic() + SOON
-            while time.monotonic() < end:
-                await asyncio.sleep(0.05)
-                most = max(most, process.memory_info().rss)
-                for child in process.children():
-                    try:
-                        helper, looked = max(helper, child.memory_info().rss), sum(child.cpu_times()[:2])
-                    except psutil.Error:
-                        continue
-    _tell("looking for its hub", most, helper_mb=round(helper / 1e6, 1), helper_seconds=round(looked, 2))
+            resident = await _resident(process, SOON, helper)
+    _tell("looking for its hub", resident, helper_mb=round(max(helper) / 1e6, 1))
 
 
-def _tell(state: str, resident: int, **more: Any) -> None:
-    reached = resident / 1e6 <= MOST
-    report("node_process", state=state, resident_mb=round(resident / 1e6, 1), target=MOST, reached=reached, **more)
+async def _resident(process: psutil.Process, seconds: float, helpers: list[int] | None = None) -> list[int]:
+    """Bytes, every twentieth of a second; of its child processes into `helpers`."""
+    found, end = [], time.monotonic() + seconds
+    while time.monotonic() < end:
+        await asyncio.sleep(0.05)
+        found.append(process.memory_info().rss)
+        for child in process.children() if helpers is not None else ():
+            with suppress(psutil.Error):
+                helpers.append(child.memory_info().rss)
+    return found
+
+
+def _tell(state: str, resident: Sequence[int], **more: Any) -> None:
+    """At rest, and at most: while a picture is decoded it takes one or two megabytes more."""
+    usual, most = float(np.median(resident)) / 1e6, max(resident) / 1e6
+    figures = {"resident_mb": round(usual, 1), "at_most_mb": round(most, 1), "target": MOST, "reached": most <= MOST}
+    report("node_process", state=state, **figures, **more)
 
 
 def _parts() -> None:
