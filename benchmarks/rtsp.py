@@ -2,9 +2,9 @@
 
 A server in a process of its own streams 1080p films that were encoded beforehand, at 25 frames a second. Camera and
 bare loop watch them in turns, and both make a JPEG a second; the bare loop by `to_ndarray` and Pillow, which costs half
-of PyAV's `to_image`. A live stream comes no faster to
-whoever reads faster, so what counts is processor time for each decoded frame. "all": a key frame in ten seconds, every
-frame has to be decoded. "keys": a key frame a second, and key frames alone are decoded.
+of PyAV's `to_image`. A live stream comes no faster to whoever reads faster, so what counts is processor time for each
+decoded frame. "all": a key frame in ten seconds, every frame has to be decoded. "keys": a key frame a second, and key
+frames alone are decoded.
 
 "default" is what a camera costs as docs/cameras/rtsp.md recommends it: a picture in 2 s, a key frame as often.
 """
