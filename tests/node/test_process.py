@@ -193,6 +193,7 @@ class TestRun:
             await asyncio.sleep(0.3)
             assert len(hub.ledger) == count
             assert node.returncode is None
+            assert "code      it looks for one" in (await place.does("status"))[1]
             assert json.loads((place.data / "identity.json").read_text()).get("paired") is None
 
 
