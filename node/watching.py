@@ -130,13 +130,10 @@ class Watching:
 
     def _spare(self, picture_at: int, code_at: int) -> float:
         """Seconds until one of these moments, as far as it is waited for; a code may be wanted before."""
+        due = [picture_at] if self._at_work() else []
+        due += [code_at] if self._reads_codes() else []
         now = self._clock.now().mono
-        due = [now + LONGEST_REST]
-        if self._at_work():
-            due.append(picture_at)
-        if self._reads_codes():
-            due.append(code_at)
-        return max(0, min(due) - now) / 1e6
+        return max(0, min(*due, now + LONGEST_REST) - now) / 1e6 if due else 1.0
 
     async def _rest(self, seconds: float) -> None:
         if not self._asked:

@@ -243,7 +243,7 @@ async def test_outside_of_its_hours_it_sees_codes_and_nothing_else(scene: Scene)
 async def test_a_snapshot_needs_no_orders(scene: Scene) -> None:
     _, jpeg = await scene.watching.snapshot()
     assert jpeg.startswith(b"1 at")
-    await scene.during(50)
+    await scene.during(5)
     assert scene.camera.closed == len(scene.camera.opened) == 1
     assert await scene.told() == []
 
