@@ -25,7 +25,10 @@ async def search() -> list[tuple[str, int]]:
         return []
     pipes: dict[str, Any] = {"stdin": asyncio.subprocess.DEVNULL, "stderr": asyncio.subprocess.DEVNULL}
     command = sys.executable, "-P", __file__
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, **pipes)
+    try:
+        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, **pipes)
+    except OSError:
+        return []
     try:
         async with asyncio.timeout(PATIENCE):
             said, _ = await process.communicate()
