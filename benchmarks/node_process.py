@@ -142,9 +142,9 @@ async def _resident(process: psutil.Process, seconds: float, helpers: list[int] 
     while time.monotonic() < end:
         await asyncio.sleep(0.05)
         found.append(process.memory_info().rss)
-        for child in process.children() if helpers is not None else ():
+        if helpers is not None:
             with suppress(psutil.Error):
-                helpers.append(child.memory_info().rss)
+                helpers += [child.memory_info().rss for child in process.children()]
     return found
 
 
