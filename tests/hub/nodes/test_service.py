@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +20,7 @@ from hub.nodes.identity import Identity, open_identity
 from hub.nodes.nodes import FEWEST_CREDITS
 from hub.pipeline.pipeline import WORKERS
 from node.wire import Configure, Moment, Welcome
+from tests.support.herd import enlisted
 from tests.support.node_client import Board, Closed, connected
 from tests.support.node_hub import YAML, NodeHub, node_hub, rows_of, school_in
 from tests.support.running import change
@@ -245,16 +243,7 @@ async def test_a_herd_comes_back_at_once(hub: NodeHub) -> None:
 
 async def herd(hub: NodeHub) -> list[Board]:
     """Nodes that were confirmed long ago."""
-    first = await hub.board("template")
-    template = await hub.registry.one(first.node)
-    boards = []
-    async with hub.opened.database.write() as connection:
-        for number in range(HERD):
-            board = replace(first, node=f"h-{number}", credential=os.urandom(32), boot=number, last=0)
-            digest = hashlib.sha256(board.credential).hexdigest()
-            await rows.add(connection, replace(template, id=board.node, camera=board.node, credential=digest))
-            boards.append(board)
-        await rows.changed(connection)
+    boards = await enlisted(hub.opened.database, await hub.board("template"), HERD)
     await until(lambda: f"h-{HERD - 1}" in hub.opened.settings.rooms)
     return boards
 
