@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from hub.db import consent
 from hub.db.engine import Database
-from hub.plugin import Clock, Identifier
+from hub.plugin import Clock, Identifier, NotReady
+
+IN_A_ROW = 3
+"""Failures after which it is not somebody, but the service, that is to blame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,25 @@ async def reconcile(database: Database, identifier: Identifier, expected: Collec
         granted = await consent.granted(connection, {*held, *expected}, clock.now())
         allowed = granted - await consent.invented(connection)
     surplus = sorted(set(held) - allowed)
-    for person in surplus:
-        await identifier.forget(person)
+    await do_all(partial(identifier.forget, person) for person in surplus)
     return Drift(tuple(surplus), tuple(sorted(set(expected) & allowed - set(held))))
+
+
+async def do_all(tasks: Iterable[Callable[[], Awaitable[None]]]) -> None:
+    """Does all of them, in order: one that fails holds up no other.
+
+    Raises PluginError: in the end what failed first, or at once where it goes on failing or a person has to help.
+    """
+    problem: NotReady | None = None
+    in_a_row = 0
+    for task in tasks:
+        try:
+            await task()
+            in_a_row = 0
+        except NotReady as error:
+            problem = problem or error
+            in_a_row += 1
+            if in_a_row == IN_A_ROW:
+                break
+    if problem is not None:
+        raise problem

@@ -6,14 +6,15 @@ import asyncio
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 
 from hub.db import consent, enrolments, gallery, recognisable, remote
 from hub.db.engine import Database
 from hub.failure import Failure
-from hub.plugin import Clock, Identifier, NotFound, Picture, PluginError, Storage
+from hub.plugin import Clock, Identifier, NotFound, NotReady, Picture, PluginError, Storage
 from hub.plugin.media import Unreadable, decode
-from hub.reconciling import Drift, reconcile
+from hub.reconciling import Drift, do_all, reconcile
 from hub.runtime.awaited import Awaited
 from hub.runtime.backoff import BackOff
 
@@ -81,17 +82,21 @@ class RemoteGallery:
     async def settle(self) -> Settled:
         """Forgets and enrols what the database says is to be, asking the service nothing else.
 
-        Broken off, it can be repeated: nothing is sent twice. Raises PluginError and DatabaseError.
+        One person for whom it fails holds up no other. Broken off, it can be repeated: nothing is sent twice.
+        Raises PluginError and DatabaseError.
         """
         surplus, missing = await self._due()
-        for person in surplus:
-            await self.forget(person)
         count = 0
         refused: dict[tuple[str, str], str] = {}
-        for person, new in missing.items():
-            answers = await self._send(person, new)
+
+        async def send(person: str) -> None:
+            nonlocal count
+            answers = await self._send(person, missing[person])
             count += len(answers)
-            refused |= {(person, sha256): said for sha256, said in answers.items() if said}
+            refused.update({(person, sha256): said for sha256, said in answers.items() if said})
+
+        tasks = [partial(self.forget, person) for person in surplus]
+        await do_all([*tasks, *(partial(send, person) for person in missing)])
         return Settled(tuple(surplus), count, refused)
 
     async def unsent(self) -> list[str]:
@@ -186,8 +191,14 @@ async def keep_in_step(remote_gallery: RemoteGallery, clock: Clock) -> None:
             version = await remote_gallery.version()
             whole = clock.monotonic() >= due
             if whole or version != seen:
-                drift = await remote_gallery.reconcile() if whole else Drift()
+                drift, problem = Drift(), None
+                try:
+                    drift = await remote_gallery.reconcile() if whole else drift
+                except NotReady as error:  # with somebody, perhaps: the others are enrolled all the same
+                    problem = error
                 settled = await remote_gallery.settle()
+                if problem is not None:
+                    raise problem
                 _tell(remote_gallery.name, drift, settled)
                 seen, due = version, clock.monotonic() + ROUND if whole else due
                 if failing:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from sqlalchemy import text
 
 from hub import app
@@ -140,6 +141,23 @@ async def test_the_service_is_compared_with_consent_at_the_start(
     assert set(there(fake)) == {"ada", "eve"}
     async with hub(place):
         await until("as consent says", lambda: there(fake) == {"ada": 2, "bob": 2})
+
+
+async def test_one_who_cannot_be_enrolled_there_holds_up_no_other(place: School, fake: FakeAzure) -> None:
+    write(place, LOCAL)
+    await enrol(place, "ada", "bob", "cem")
+    write(place, LOCAL + cloud(fake))
+
+    async def fault(request: web.Request) -> web.StreamResponse | None:
+        """Azure takes bob for a bad argument."""
+        ill = request.method == "POST" and request.path.endswith("/persons") and b"fras:bob" in await request.read()
+        return await faults.status(400)(request) if ill else None
+
+    fake.fault = fault
+    async with hub(place):
+        await until("the others are enrolled", lambda: there(fake) == {"ada": 2, "cem": 2})
+        fake.fault = None
+        await until("and in the end all are", lambda: there(fake) == {"ada": 2, "bob": 2, "cem": 2})
 
 
 async def spans_are(opened_school: app.School, wanted: list[tuple[str, bool]]) -> bool:

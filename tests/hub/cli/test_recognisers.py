@@ -120,7 +120,8 @@ def faces(fake: FakeAzure) -> dict[str, int]:
     return {str(one.data): len(one.faces) for one in fake.gallery.groups["school"].people.values()}
 
 
-def test_a_service_that_refuses_stops_no_other(place: School) -> None:
+def test_a_service_that_refuses_stops_no_other(place: School, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plugins.recognizers.azure_face.client.LONGEST_WAIT", 0.01)
     folder = str(place.folder / "portraits")
     with azure() as fake:
         change(place, LOCAL, LOCAL + cloud(fake, "expired"))
