@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -67,12 +68,27 @@ async def sending(hub: NodeHub, camera: str) -> AsyncIterator[Sender]:
         yield sender
 
 
-async def slowed(hub: NodeHub, node: str, more_than: int = 0) -> int:
-    """How many entries of the node were made to wait, once there are more than that."""
+@pytest.fixture
+def held(later_hub: NodeHub, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How many entries of each node were made to wait."""
+    found: Counter[str] = Counter()
+    slowed = later_hub.nodes.slowed
+
+    def noted(node: str, entries: int) -> None:
+        slowed(node, entries)
+        found[node] += entries
+
+    monkeypatch.setattr(later_hub.nodes, "slowed", noted)
+    return found
+
+
+async def more(held: Counter[str], node: str) -> int:
+    """The number once it has grown."""
+    before = held[node]
     async with asyncio.timeout(WITHIN):
-        while (count := hub.nodes.unnoted(node).get(SLOWED, 0)) <= more_than:
-            await asyncio.sleep(0.005)
-    return count
+        while held[node] == before:
+            await asyncio.sleep(0.002)
+    return held[node]
 
 
 async def refusals(hub: NodeHub, node: str) -> Mapping[str, int]:
@@ -80,12 +96,15 @@ async def refusals(hub: NodeHub, node: str) -> Mapping[str, int]:
     return (await hub.registry.one(node)).refusals
 
 
-async def passes(time: SimulatedTime, flooding: asyncio.Task[None]) -> None:
-    """As much time as the flood takes."""
+async def passes(time: SimulatedTime, held: Counter[str], node: str, flooding: asyncio.Task[None]) -> None:
+    """As much time as the flood takes, each time that it is made to wait."""
+    seen = 0
     async with asyncio.timeout(WITHIN):
         while not flooding.done():
-            time.goes_on(SECOND)
-            await asyncio.sleep(0.005)
+            if held[node] > seen:
+                seen = held[node]
+                time.goes_on(8 * SECOND)
+            await asyncio.sleep(0.002)
 
 
 async def delivers(node: Sender, count: int) -> None:
@@ -96,7 +115,7 @@ async def delivers(node: Sender, count: int) -> None:
 
 
 async def test_a_node_that_floods_is_slowed_and_no_other(
-    later_hub: NodeHub, time: SimulatedTime, caplog: pytest.LogCaptureFixture
+    later_hub: NodeHub, time: SimulatedTime, held: Counter[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     async with sending(later_hub, "calm") as calm, sending(later_hub, "flood") as flood:
         most = flood.credits
@@ -104,22 +123,21 @@ async def test_a_node_that_floods_is_slowed_and_no_other(
             async with asyncio.TaskGroup() as tasks:
                 entries = [flood.talk.board.watched() for _ in range(BURST + 2 * RATE)]
                 flooding = tasks.create_task(flood.send(*entries))
-                held = await slowed(later_hub, flood.node)
-                assert held <= most
+                assert await more(held, flood.node) <= most
                 assert flood.acknowledged <= BURST
                 await delivers(calm, 20)
                 assert flood.acknowledged <= BURST, "it waits, and its neighbour does not"
                 time.goes_on(SECOND)
-                await slowed(later_hub, flood.node, held)
+                await more(held, flood.node)
                 assert flood.acknowledged <= BURST + RATE
-                await passes(time, flooding)
+                await passes(time, held, flood.node, flooding)
         assert await refusals(later_hub, calm.node) == {}
         assert set(await refusals(later_hub, flood.node)) == {SLOWED}
     assert caplog.text.count("sends more than a node may: it is slowed down") == 1
 
 
 async def test_a_node_with_pictures_too_many_bytes_is_slowed(
-    later_hub: NodeHub, time: SimulatedTime, monkeypatch: pytest.MonkeyPatch
+    later_hub: NodeHub, time: SimulatedTime, held: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hub.nodes.log.BYTES", (100_000.0, 400_000.0))
     picture = JPEG.ljust(100_000, b".")
@@ -127,11 +145,11 @@ async def test_a_node_with_pictures_too_many_bytes_is_slowed(
         with time.standing_still():
             async with asyncio.TaskGroup() as tasks:
                 flooding = tasks.create_task(fat.send(*(fat.talk.board.frame(picture) for _ in range(20))))
-                await slowed(later_hub, fat.node)
+                await more(held, fat.node)
                 assert fat.acknowledged <= 4
                 await delivers(slim, 20)
                 assert fat.acknowledged <= 4
-                await passes(time, flooding)
+                await passes(time, held, fat.node, flooding)
         assert await refusals(later_hub, slim.node) == {}
 
 
