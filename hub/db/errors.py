@@ -70,7 +70,13 @@ _SAYINGS: tuple[tuple[str, type[DatabaseError], str, str], ...] = (
 
 
 _STATES: tuple[tuple[str, type[DatabaseError], str, str], ...] = (
-    ("28", DatabaseError, "refuses this user or password", "correct the URL at hub: database:"),
+    ("28P01", DatabaseError, "refuses this user or password", "correct the URL at hub: database:"),
+    (
+        "28",
+        DatabaseError,
+        "does not let this user in from this machine",
+        "check the user at hub: database:, and that pg_hba.conf on its server has a line for this machine",
+    ),
     ("3D000", DatabaseError, "does not exist on its server", "create it: createdb -O USER NAME"),
     ("42501", DatabaseError, "does not let this user do what FRAS needs", "make the user the database's owner"),
     ("40", DatabaseError, "was being changed by another program at the same time", "it is tried again"),

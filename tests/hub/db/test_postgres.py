@@ -45,6 +45,13 @@ async def test_somebody_elses_and_a_newer_database_are_refused(tmp_path: Path) -
             pass
 
 
+async def test_a_user_who_is_not_let_in_is_said(tmp_path: Path) -> None:
+    url = postgres.database_of(tmp_path).replace("fras@", "stranger@")
+    with pytest.raises(DatabaseError, match=r"does not let this user in from this machine; .* pg_hba.conf"):
+        async with open_database(url):
+            pass
+
+
 @pytest.mark.parametrize("read_only", [True, False])
 async def test_a_database_in_which_no_school_can_be_is_said(tmp_path: Path, read_only: bool) -> None:
     server, url = postgres.server(), postgres.database_of(tmp_path)
