@@ -206,6 +206,7 @@ class _Day:
         found: Row = {"id": self._id(), "school_id": self._school, "academic_year": "2025/26", "camera": camera}
         found |= {"epoch": self._day.toordinal(), "seq": 60 * lesson + minute, "kind": "image", "captured_at": at}
         found |= {"skew_ms": 0, "received_at": at, "live": True, "origin": "", "bytes": 40_000, "reason": ""}
+        found |= {"checksum": self._dice.getrandbits(32)}
         return found | {"outcome": "recognised", "concluded_at": at, "model_id": "model", "faces": 1, "too_small": 0}
 
     def _observation(self, frame: str, person: str, camera: str, at: datetime, crop: str) -> Row:
