@@ -186,7 +186,12 @@ class Pipeline:
             with self._inbox.attempts.trying(frame.id for frame in frames):
                 await self._write_down(await self._look(frames))
         except (PluginError, Failure) as error:
-            await self._wait(frames, error)
+            pictures = [frame for frame in frames if frame.kind is Kind.IMAGE]
+            if 0 < len(pictures) < len(frames):  # faces embedded elsewhere may wait for a recogniser of their own
+                await self._recognise(pictures)
+                await self._recognise([frame for frame in frames if frame.kind is not Kind.IMAGE])
+            else:
+                await self._wait(frames, error)
         except Exception as fault:  # of the recogniser or of FRAS: neither may stop the hub
             if len(frames) > 1:
                 for frame in frames:

@@ -244,6 +244,30 @@ async def test_faces_that_a_camera_found_itself_are_judged_if_the_model_is_ours(
         assert await parts.stored() == []
 
 
+async def test_faces_that_wait_for_a_recogniser_hold_up_no_pictures(tmp_path: Path) -> None:
+    """They may be of the model of one that is not open yet."""
+    async with services(tmp_path) as parts:
+        await parts.enrol("ada")
+        later = NotReady("a pack is being built")
+
+        def foreign(model_id: str, faces: Sequence[Face]) -> str:
+            if model_id == "later":
+                raise later
+            return ""
+
+        parts.judge.foreign = foreign  # type: ignore[method-assign]
+        async with recognising(parts):
+            await parts.inbox.accept("node", detections(1, "later", np.zeros(3)))
+            for seq in range(2, 12):
+                await parts.inbox.accept("door", frame(seq, "ada"))
+            async with asyncio.timeout(20):
+                while len(await parts.seen()) < 10:
+                    await asyncio.sleep(0.01)
+        outcomes = await parts.outcomes()
+        assert {outcome for seq, (outcome, _) in outcomes.items() if seq > 1} == {"recognised"}
+        assert outcomes[1] == ("pending", "")
+
+
 async def test_detections_need_no_recogniser(tmp_path: Path) -> None:
     recogniser = Moody([NotReady("not today")] * 1000)
     async with services(tmp_path, recogniser=moody(recogniser)) as parts:
