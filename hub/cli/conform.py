@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +12,6 @@ import typer
 
 from hub.cli import console
 from hub.nodes.conformance.demands import Demand, Verdict, Verdicts
-from node.wire import Invitation
 
 CODES: Final = {Verdict.KEPT: "kept", Verdict.BROKEN: "BROKEN", Verdict.NOT_SEEN: "not seen"}
 
@@ -43,22 +43,32 @@ async def _conform(host: str, port: int, patience: float, json_lines: bool) -> i
     from hub.nodes.conformance.steps import Pace
     from hub.nodes.inviting import as_text, code
 
-    def invite(invitation: Invitation) -> None:
-        if json_lines:
-            console.emit({"uri": invitation.uri()})
-            return
-        console.tell(as_text(code(invitation)))
-        console.tell(invitation.uri())
-        console.say("pair your node with this; its camera may see whatever it likes")
-
     verdicts = Verdicts()
     try:
         with TemporaryDirectory() as folder:
-            if not await play(verdicts, Path(folder), (host, port), invite, console.say, Pace(pairs=patience)):
+            if not await play(
+                verdicts,
+                Path(folder),
+                (host, port),
+                lambda invitation: _invite(invitation.uri(), as_text(code(invitation)), json_lines),
+                console.say,
+                Pace(pairs=patience),
+            ):
                 console.say("the node came no more; what follows in the play was not seen")
-    finally:
+    except asyncio.CancelledError:  # Ctrl-C
         _report(verdicts, json_lines)
+        raise
+    _report(verdicts, json_lines)
     return 0 if all(verdicts.of(demand) is Verdict.KEPT for demand in Demand) else 1
+
+
+def _invite(uri: str, code: str, json_lines: bool) -> None:
+    if json_lines:
+        console.emit({"uri": uri})
+        return
+    console.tell(code)
+    console.tell(uri)
+    console.say("pair your node with this; its camera may see whatever it likes")
 
 
 def _report(verdicts: Verdicts, json_lines: bool) -> None:

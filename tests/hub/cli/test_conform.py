@@ -84,7 +84,7 @@ def test_a_port_that_is_taken() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        code, _, err = conform("--port", str(taken.getsockname()[1]))
-    assert code == 1
+        code, out, err = conform("--port", str(taken.getsockname()[1]))
+    assert (code, out) == (1, "")
     assert "cannot listen at port" in err
     assert "choose another --port" in err
