@@ -109,7 +109,7 @@ class Link:
         self._pause = 0.0
         self._own_turn = False
         self._own_at = clock.now().mono
-        self._waits_beside = False
+        self._waits = False
 
     @property
     def wants_code(self) -> bool:
@@ -171,7 +171,7 @@ class Link:
         coming, paired = self._state.coming, self._state.paired
         if coming is None or self._state.pairing is not None:
             return
-        there = self._waits_beside and coming.confirmed
+        there = self._waits and not self._own_turn and coming.confirmed
         if paired is None or (there and (self._let_go() or self._away() >= HOLDS)):
             logger.warning("From now on this node is of the hub at %s: its own is away, or has let it go.", coming.hub)
             try:
@@ -190,10 +190,10 @@ class Link:
         return (self._clock.now().mono - self._own_at) / 1e6
 
     async def _turn_ends(self) -> None:
-        """Ends when the other one of two hubs is to be tried; never, once one of them has the node."""
+        """Ends when the node has waited for its welcome, and another hub may have one for it."""
         while True:
             await self._clock.rest(TURN)
-            if self._state.torn:
+            if self._waits and self._state.torn:
                 return
 
     async def _unless(self, attempt: Coroutine[Any, Any, None], *others: Coroutine[Any, Any, object]) -> bool:
@@ -211,7 +211,7 @@ class Link:
 
     async def _attempt(self, target: Pairing | Paired) -> None:
         """One connection, and what follows from its end."""
-        self._waits_beside = False
+        self._waits = False
         async with AsyncExitStack() as stack:
             reached = await self._reach(stack, target.hub)
             if reached is None:
@@ -321,8 +321,8 @@ class Link:
 
     def _taken_in(self, confirmed: bool) -> None:
         self._pauses.worked()
+        self._waits = True
         if self._state.torn and not self._own_turn:
-            self._waits_beside = True
             self._become(Phase.UNCONFIRMED, ELSEWHERE)
             return
         self._refused = 0

@@ -98,6 +98,10 @@ class WholeNode:
         self.scene.take_away()
 
 
+async def nobody() -> list[tuple[str, int]]:
+    return []
+
+
 @asynccontextmanager
 async def whole_node(data: Path) -> AsyncIterator[WholeNode]:
     data.mkdir(exist_ok=True)
@@ -106,7 +110,7 @@ async def whole_node(data: Path) -> AsyncIterator[WholeNode]:
     state = State(data / node.agent.IDENTITY)
     async with open_log(data / "spool", Orders().spool) as log:
         agent = Agent(Settings(camera, {}, data), log, state, data)
-        agent._leds = scene
+        agent._leds, agent.link._discover = scene, nobody
         running = asyncio.create_task(agent.run())
         try:
             yield WholeNode(agent, log, scene)
