@@ -29,6 +29,7 @@ class Entry:
     """A frame, a `watched`, or the numbers from `number` to `last` that were `dropped`.
 
     `record` in `segment` is where it is on disk; what is not there (yet) is in memory, a frame's JPEG in `held`.
+    `sent`: in this connection; `told`: in any since the node started.
     """
 
     kind: Kind
@@ -43,6 +44,7 @@ class Entry:
     record: Record | None = None
     held: bytes | None = None
     sent: bool = False
+    told: bool = False
 
     def stored(self, segment: Segment, record: Record) -> None:
         self.released()

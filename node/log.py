@@ -55,6 +55,10 @@ class Log:
 
         await self._do(settle, news=False)
 
+    async def believe(self, last: int) -> None:
+        """The hub has all that it was told up to this number."""
+        await self._do(lambda: self._spool.believe(last), news=False)
+
     async def refuse(self, number: int, reason: str) -> None:
         await self._do(lambda: self._spool.refuse(number, reason), news=False)
 

@@ -337,7 +337,7 @@ class Session:
             await self._log.clear()
             self._state.moved_in(await self._log.restart())
         before = self._paired().before
-        await self._log.settle([(0, before + message.acknowledged)])
+        await self._log.believe(before + message.acknowledged)
         self._taken_in(confirmed=True)
         if message.backup is not None and len(message.backup) == len(self._pin):
             self._state.keys(self._pin, message.backup)

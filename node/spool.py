@@ -135,7 +135,7 @@ class Spool:
                 if data is None or len(data) > largest:
                     self._give_up([entry], DAMAGED if data is None else LARGE)
                     continue
-            entry.sent = True
+            entry.sent = entry.told = True
             return Outgoing(
                 entry.kind, entry.number, entry.last, entry.at, entry.lens, entry.count, entry.reason, data or b""
             )
@@ -144,6 +144,15 @@ class Spool:
     def settle(self, first: int, last: int) -> None:
         """The hub has the entries with these numbers (inclusive)."""
         self._settle(first, last)
+        self._remove_needless()
+
+    def believe(self, last: int) -> None:
+        """The hub says that it has everything up to this number: of what the node has told it, that is.
+
+        What it was never told may be another's: where this card is a copy, numbers after the copy were given twice.
+        """
+        for entry in [entry for entry in self._entries if entry.told and entry.last <= last]:
+            self._settle(entry.number, entry.last)
         self._remove_needless()
 
     def refuse(self, number: int, reason: str) -> None:

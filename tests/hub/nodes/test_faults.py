@@ -6,6 +6,7 @@ Each frame that left the node is in the ledger once and has its outcome; each ot
 from __future__ import annotations
 
 import asyncio
+import shutil
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from hub.attendance.records import Status
 from hub.nodes.clocks import Clocks, Exchange
 from hub.nodes.registry import Refusal
 from node.entries import Outgoing
+from node.link import Phase
 from node.log import Log
 from tests.support.counted_node import LOOK, PATIENCE, CountedNode
 from tests.support.fras import School
@@ -36,7 +38,7 @@ ROOMS = {
     "deaf": "104",
     "cut-off": "104",
 }
-ROOMS |= {"backwards": "104", "twice": "104"}
+ROOMS |= {"backwards": "104", "twice": "104", "copied": "104"}
 LECTURE = '    - {{class: 10A, lecture: {name}, room: "{room}", days: mon-sun, start: "{start}", end: "{end}"}}\n'
 DAY = timedelta(days=1)
 LECTURES = {
@@ -285,3 +287,33 @@ async def test_a_node_that_sends_what_it_should_not(
         async with node.running():
             await node.delivered()
         assert await node.counted() == (set(), set(node.kept))
+
+
+async def test_a_card_that_was_copied_and_counted_on_by_itself(
+    later_hub: NodeHub, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the hub has under the same numbers is not taken for what the copy has: all of it is delivered."""
+    card, copy = tmp_path / "card", tmp_path / "copy"
+    card.mkdir()
+    async with installed(later_hub, "copied", card) as node:
+        node.people = ["ada"]
+        async with node.running():
+            await node.pair()
+            await node.watches(timedelta(minutes=1))
+            await node.delivered()
+        shutil.copytree(card, copy)
+        async with node.running():
+            await node.until(Phase.CONNECTED)
+            await node.watches(timedelta(minutes=2))
+            await node.delivered()
+        node.folder, node.relay.plugged, node.impatient = copy, False, True
+        node.clock.starts()
+        async with node.running():
+            await node.watches(timedelta(minutes=4))
+            node.relay.plugged = True
+            node.clock.time.goes_on(timedelta(minutes=1))
+            await node.delivered()
+        assert await node.counted() == (set(), set(node.kept))
+        await later_hub.nodes.note()
+        assert (await later_hub.registry.one(node.name)).refusals[Refusal.NUMBER_TWICE] == 1
+    assert "was refused: number given to two pictures (it gets a new epoch)" in caplog.text
