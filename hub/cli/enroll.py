@@ -78,7 +78,7 @@ async def _elsewhere(where: Paths, enrolment: Enrolments, report: _Report) -> No
     beside_a_hub = bool(enrolment.galleries) and in_use(where.data)
     for name, gallery in enrolment.galleries.items():
         if beside_a_hub and gallery.open:
-            console.say(f"the running hub enrols them with {name}")
+            report.left_to_the_hub(name, await gallery.unsent())
             continue
         try:
             settled = await gallery.settle()
@@ -178,6 +178,12 @@ class _Report:
         else:
             said = f"{console.printable(person)}, picture {sha256[:12]}: refused: {console.printable(reason)}"
             console.say(f"{_of(name)}{said}")
+
+    def left_to_the_hub(self, name: str, people: Sequence[str]) -> None:
+        for person in people if self._json else ():
+            console.emit({"person": person, "state": "waiting", "reason": "the running hub enrols them"} | _by(name))
+        if people:
+            console.say(f"{_of(name)}the running hub enrols {', '.join(map(console.printable, people))}")
 
     def lack(self, by: str, people: Sequence[str], why: PluginError) -> None:
         """Why a recogniser does not work, and who is therefore not enrolled with it, though they consented."""

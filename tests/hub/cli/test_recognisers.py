@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from hub.lock import lock_data_folder
 from tests.support.azure import FakeAzure, faults, serving
 from tests.support.azure.server import KEY
 from tests.support.fras import Answer, School
@@ -141,6 +142,11 @@ def test_a_service_that_refuses_stops_no_other(place: School, monkeypatch: pytes
         assert (answer.code, accepted(answer)) == (1, {})
         assert lacking(answer) == [("ada", "cloud"), ("bob", "cloud")]
         assert "recognizer cloud: Azure Face is ill (HTTP 503)" in answer.err
+        with lock_data_folder(place.folder / "data"):  # as a running hub does
+            answer = place.fras("enroll", folder, "--json")
+        assert answer.code == 0
+        assert [line["person"] for line in answer.lines if line.get("state") == "waiting"] == ["ada", "bob"]
+        assert "recognizer cloud: the running hub enrols ada, bob" in answer.err
         fake.fault = None
         (line,) = place.fras("people", "reconcile", "--json").lines
         assert (line["sent"], faces(fake)) == (4, {"fras:ada": 2, "fras:bob": 2})
