@@ -202,7 +202,7 @@ class _Report:
             self.lack(by, [person for person in people if (person, by) not in self._counts], why)
         if self._lacking:
             console.say(
-                "when that works: enrol again, or fras enroll --again; a running hub enrols by itself who has no template"
+                "when that works: enrol again, or fras enroll --again; a running hub enrols who has no template"
             )
 
     def end(self, pending: Mapping[str, Consent]) -> None:
