@@ -162,9 +162,18 @@ async def test_a_nodes_clock_set_back_a_day(later_hub: NodeHub, tmp_path: Path, 
 
 @pytest.mark.parametrize(("camera", "by"), [("hub-set-back", -DAY), ("hub-set-ahead", DAY)])
 async def test_the_hubs_own_clock_is_set(
-    later_hub: NodeHub, tmp_path: Path, widths: list[int], camera: str, by: timedelta
+    later_hub: NodeHub,
+    tmp_path: Path,
+    widths: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    camera: str,
+    by: timedelta,
 ) -> None:
-    """What is under way then has the time that the hub goes by now, and none of it comes from the future."""
+    """What is under way then has the time that the hub goes by now, and none of it comes from the future.
+
+    Nor does the hub wait for its next question to find out.
+    """
+    monkeypatch.setattr("hub.nodes.session.PING_EVERY", 600.0)
     clock = later_hub.opened.clock
     assert isinstance(clock, HubClock)
     async with installed(later_hub, camera, tmp_path) as node:
@@ -172,7 +181,7 @@ async def test_the_hubs_own_clock_is_set(
         try:
             async with node.running():
                 await node.pair()
-                await node.watches(timedelta(minutes=1))
+                await node.watches(timedelta(minutes=2))  # its first questions are asked
                 await node.delivered()
                 before = len(node.kept)
                 clock.ahead += by
