@@ -27,14 +27,14 @@ BENCHES = (
     "accuracy",
     "agreement",
 )
-"""Modules of this package, each with `run(full)`; shortest first."""
+"""Modules of this package, each with `run(full)`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 1 when a bench failed, which stops no other; one that misses what it needs is skipped and says so."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHES)}; without any, all of them")
-    parser.add_argument("--full", action="store_true", help="every photograph and more rounds: about an hour")
+    parser.add_argument("--full", action="store_true", help="every photograph and more rounds: hours")
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - set(BENCHES):
         parser.error(f"no bench {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
