@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import random
 import subprocess
@@ -81,7 +82,7 @@ def test_killed_at_any_moment_it_has_all_that_was_kept(tmp_path: Path) -> None:
         with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, env=environment) as writer:
             assert writer.stdout is not None
             if tear:
-                said = list(iter(writer.stdout.readline, b"torn\n"))
+                said = list(itertools.takewhile(lambda line: line != b"torn\n", writer.stdout))
             else:
                 said = [writer.stdout.readline() for _ in range(chance.randrange(5, 120))]
             writer.kill()

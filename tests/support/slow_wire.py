@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tests.support.relay import Relay, Way
 
-CHUNK = 4096
+CHUNK = 16384
 
 
 @dataclass

@@ -25,7 +25,7 @@ SMALLEST = 250_000
 RATE = 4e6
 QUIET = 0.1
 """Seconds without a byte on the wire after which nothing is under way."""
-INTERVAL = "interval: 0.4 s, watch: 1 s"
+INTERVAL = "interval: 0.5 s, watch: 1 s"
 
 pytestmark = pytest.mark.slow
 
@@ -89,7 +89,8 @@ async def test_in_the_middle_of_a_frame_the_hub_is_killed(tmp_path: Path) -> Non
             node = Node(school, wire, tmp_path / "node")
             with running(school) as hub:
                 async with node.paired():
-                    half = await node.in_the_middle()
+                    async with asyncio.timeout(PATIENCE):
+                        half = await node.in_the_middle()
                     acknowledged, passed = node.at_hub(), wire.passed
                     await node.takes(2)
                     hub.process.kill()
