@@ -211,3 +211,16 @@ async def connected(board: Board) -> AsyncIterator[Talk]:
         address = f"wss://{host}:{board.port}{PATH}"
         async with session.ws_connect(address, ssl=Pins(board.pins), max_msg_size=1 << 20) as socket:
             yield Talk(board, socket)
+
+
+async def refused(board: Board, *messages: FromNode | Picture | str | bytes) -> int | None:
+    """How a connection ends that begins with these."""
+    async with connected(board) as talk:
+        for message in messages:
+            if isinstance(message, str):
+                await talk.socket.send_str(message)
+            elif isinstance(message, bytes):
+                await talk.socket.send_bytes(message)
+            else:
+                await talk.send(message)
+        return await talk.closed()

@@ -4,79 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import ssl
 import struct
-from base64 import b32encode, urlsafe_b64encode
 from datetime import timedelta
-from hashlib import sha256
 
 import aiohttp
 import pytest
 from sqlalchemy import text
 
 from hub.db import listing
-from hub.nodes.limits import Failures
 from hub.nodes.registry import Refusal
 from node.wire import (
     LONGEST_TEXT,
     Accepted,
     Acknowledged,
     Close,
-    Configured,
-    Credential,
     Dropped,
     Health,
     Moment,
-    Pair,
     Picture,
     PictureKind,
     Refused,
-    Rotate,
-    Rotated,
-    TakeSnapshot,
-    Waiting,
     Watched,
-    Welcome,
     encode_picture,
-    proof_of,
 )
-from tests.support.node_client import JPEG, Board, Talk, connected
+from tests.support.node_client import JPEG, connected, refused
 from tests.support.node_hub import NodeHub
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-def forgiven(hub: NodeHub, most: int = 10) -> None:
-    """What failed until now does not count."""
-    hub.nodes.failures = Failures(most, 60.0)
-
-
-async def refused(hub: NodeHub, board: Board, *messages: object) -> int | None:
-    """How a connection ends that begins with these."""
-    async with connected(board) as talk:
-        for message in messages:
-            if isinstance(message, str):
-                await talk.socket.send_str(message)
-            elif isinstance(message, bytes):
-                await talk.socket.send_bytes(message)
-            else:
-                await talk.send(message)  # type: ignore[arg-type]
-        return await talk.closed()
-
-
 # ---- the connection
-
-
-async def test_a_hub_with_another_key_is_told_nothing(hub: NodeHub) -> None:
-    board, token = await hub.invite("wrong-pin")
-    stranger = Board((os.urandom(32), os.urandom(32)), board.port)
-    before = hub.nodes.refused.total()
-    with pytest.raises(aiohttp.ServerFingerprintMismatch):
-        async with connected(stranger) as talk:
-            await talk.pair(token)
-    assert hub.nodes.refused.total() == before
-    assert (await hub.registry.invitation(token)).node is None  # type: ignore[union-attr]
 
 
 async def test_whoever_asks_for_nothing_is_not_waited_for(hub: NodeHub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +64,7 @@ async def test_strangers_take_turns_and_are_not_too_many(hub: NodeHub, monkeypat
 async def test_whoever_connects_and_says_nothing_is_let_go(hub: NodeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub.nodes.nodes.HELLO_WITHIN", 0.1)
     board, _ = await hub.invite("mute")
-    assert await refused(hub, board) == Close.SILENT
+    assert await refused(board) == Close.SILENT
 
 
 async def test_a_fault_of_the_hub_ends_one_connection(
@@ -146,104 +104,7 @@ async def test_only_the_address_of_the_protocol_is_there(hub: NodeHub) -> None:
                 assert "python" not in answer.headers.get("Server", "").lower()
 
 
-# ---- pairing
-
-
-async def test_pairing_waits_for_a_person_and_goes_on_in_the_same_connection(hub: NodeHub) -> None:
-    board, token = await hub.invite("pairing")
-    async with connected(board) as talk:
-        accepted = await talk.pair(token)
-        assert (await talk.receive()) == Waiting()
-        asked = await talk.expect(TakeSnapshot)
-        await talk.send(Picture(PictureKind.SNAPSHOT, asked.request, board.now(), JPEG + b"door"))
-        await talk.send(Health(uptime=5.0))
-        await asyncio.sleep(0.05)
-        assert hub.nodes.snapshots[accepted.node].jpeg == JPEG + b"door"
-        await hub.registry.confirm(accepted.node)
-        welcome = await talk.expect(Welcome)
-        assert welcome.credits > 0
-        assert welcome.acknowledged == 0
-        await talk.send(board.frame())
-        assert await talk.acknowledged(1) == [1]
-    assert await hub.frames("pairing") == [(accepted.epoch, 1)]
-
-
-@pytest.mark.parametrize("said", ["frame", "watched", "configured", "credential", "hello"])
-async def test_whoever_waits_may_not_say_more(hub: NodeHub, said: str) -> None:
-    board, token = await hub.invite(f"waits-{said}")
-    async with connected(board) as talk:
-        await talk.pair(token)
-        message = {
-            "frame": board.frame(),
-            "watched": board.watched(),
-            "configured": Configured("1"),
-            "credential": Credential(os.urandom(32)),
-            "hello": board.hello(),
-        }[said]
-        await talk.send(message)
-        assert await talk.closed() == Close.MALFORMED
-    assert await hub.frames(f"waits-{said}") == []
-
-
-async def test_the_answer_to_pair_may_be_lost(hub: NodeHub) -> None:
-    board, token = await hub.invite("lost-answer")
-    async with connected(board) as talk:
-        first = await talk.pair(token)
-    await hub.gone(board)
-    async with connected(board) as talk:
-        assert await talk.pair(token) == first
-        await talk.waiting()
-    assert len([node for node in await hub.registry.everyone() if node.camera == "lost-answer"]) == 1
-
-
-async def test_a_hub_proves_that_it_knew_the_node(hub: NodeHub) -> None:
-    """By what it has of the node's credential, and for this pairing alone."""
-    before = await hub.board("proved")
-    board, token = await hub.invite("proved")
-    async with connected(board) as talk:
-        accepted = await talk.pair(token, was=before.node)
-    assert accepted.proof == proof_of(sha256(before.credential).digest(), board.pins[0], token, board.credential)
-    for was in (None, "n-unknown"):
-        board, token = await hub.invite("proved")
-        async with connected(board) as talk:
-            assert (await talk.pair(token, was=was)).proof is None
-
-
-async def test_a_token_is_good_once(hub: NodeHub) -> None:
-    board, token = await hub.invite("replayed")
-    async with connected(board) as talk:
-        await talk.pair(token)
-        thief = Board(board.pins, board.port)
-        assert await refused(hub, thief, Pair(token, thief.credential, "test")) == Close.UNAUTHORISED
-    assert hub.nodes.refused[Refusal.USED_TOKEN] == 1
-
-
-async def test_a_token_that_expired_or_never_was_is_nothing(hub: NodeHub) -> None:
-    invite = await hub.registry.invite("expired", "101", timedelta(0))
-    board, _ = await hub.invite("unknown")
-    assert await refused(hub, board, Pair(invite.token, board.credential, "test")) == Close.UNAUTHORISED
-    assert await refused(hub, board, Pair(os.urandom(20), board.credential, "test")) == Close.UNAUTHORISED
-    assert hub.nodes.refused[Refusal.EXPIRED_TOKEN] == hub.nodes.refused[Refusal.UNKNOWN_TOKEN] == 1
-
-
-async def test_an_invitation_lasts_ten_minutes_at_most(hub: NodeHub) -> None:
-    before = hub.opened.clock.now()
-    invite = await hub.registry.invite("long", "101", timedelta(hours=5))
-    assert invite.expires_at - before < timedelta(minutes=10, seconds=5)
-    assert len(invite.token) >= 16
-
-
 # ---- hello
-
-
-async def test_a_node_that_is_not_known_or_shows_another_credential_is_not_let_in(hub: NodeHub) -> None:
-    board, other = await hub.board("mine"), await hub.board("other")
-    assert await refused(hub, board, board.hello(node="n-00000000")) == Close.UNAUTHORISED
-    assert await refused(hub, board, board.hello(credential=os.urandom(32))) == Close.UNAUTHORISED
-    assert await refused(hub, board, board.hello(node=other.node)) == Close.UNAUTHORISED  # another's id
-    assert hub.nodes.refused[Refusal.UNKNOWN_NODE] == 1
-    assert hub.nodes.refused[Refusal.WRONG_CREDENTIAL] == 2
-    forgiven(hub)
 
 
 @pytest.mark.parametrize(
@@ -261,14 +122,14 @@ async def test_a_node_that_is_not_known_or_shows_another_credential_is_not_let_i
     ],
 )
 async def test_a_connection_begins_with_hello(hub: NodeHub, first: str | bytes) -> None:
-    forgiven(hub)
+    hub.forgive()
     board, _ = await hub.invite("malformed")
-    assert await refused(hub, board, first) == Close.MALFORMED
+    assert await refused(board, first) == Close.MALFORMED
 
 
 async def test_another_version_is_told_so(hub: NodeHub) -> None:
     board = await hub.board("version")
-    assert await refused(hub, board, board.hello(protocol=2)) == Close.VERSION
+    assert await refused(board, board.hello(protocol=2)) == Close.VERSION
 
 
 async def test_a_message_too_large_for_a_websocket_ends_it(hub: NodeHub) -> None:
@@ -348,105 +209,6 @@ async def test_a_frame_from_before_checksums_were_kept_goes_by_its_length(hub: N
         await talk.hello()
         await talk.send(board.frame(JPEG, number=1))
         assert await talk.acknowledged(1) == [1]
-
-
-# ---- two holders of one credential
-
-
-async def test_a_credential_in_use_is_refused_to_another(hub: NodeHub) -> None:
-    async with hub.talking("stolen") as talk:
-        answering = asyncio.create_task(talk.expect(Acknowledged))
-        assert await refused(hub, talk.board, talk.board.hello()) == Close.DUPLICATE
-        await talk.send(talk.board.frame())  # whoever was there first goes on
-        await answering
-    await hub.nodes.note()
-    node = await hub.registry.one(talk.board.node)
-    assert node.refusals == {str(Refusal.DUPLICATE): 1}
-
-
-async def test_a_dead_connection_gives_way(hub: NodeHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub.nodes.session.ALIVE_WITHIN", 0.3)
-    async with hub.talking("half-open") as talk:
-        talk.mute = True
-        async with connected(talk.board) as again:
-            await again.hello()
-            await again.send(talk.board.frame())
-            assert await again.acknowledged(1) == [1]
-            assert await talk.closed() == Close.REPLACED
-
-
-# ---- rotation
-
-
-async def rotated(hub: NodeHub, talk: Talk) -> bytes:
-    new = os.urandom(32)
-    await hub.nodes.rotate(talk.board.node)
-    await talk.expect(Rotate)
-    await talk.send(Credential(new))
-    await talk.expect(Rotated)
-    return new
-
-
-async def test_a_credential_ends_when_the_new_one_is_used(hub: NodeHub) -> None:
-    async with hub.talking("rotates") as talk:
-        board = talk.board
-        new = await rotated(hub, talk)
-    await hub.gone(board)
-    async with connected(board) as talk:  # `rotated` was lost: the older one still works
-        await talk.hello()
-    await hub.gone(board)
-    async with connected(board) as talk:
-        await talk.hello(credential=new)
-    await hub.gone(board)
-    assert await refused(hub, board, board.hello()) == Close.UNAUTHORISED
-    assert hub.nodes.refused[Refusal.RETIRED_CREDENTIAL] == 1
-    forgiven(hub)
-
-
-async def test_no_older_credential_is_of_use_where_newer_ones_are_known(hub: NodeHub) -> None:
-    board = await hub.board("stolen")
-    stolen = []
-    for _ in range(3):
-        stolen.append(board.credential)
-        async with connected(board) as talk:
-            await talk.hello()
-            board.credential = await rotated(hub, talk)
-        await hub.gone(board)
-        async with connected(board) as talk:
-            await talk.hello()
-        await hub.gone(board)
-    for credential in stolen:
-        assert await refused(hub, board, board.hello(credential=credential)) == Close.UNAUTHORISED
-    shown = hub.nodes.unnoted(board.node)
-    assert shown == {Refusal.WRONG_CREDENTIAL: 2, Refusal.RETIRED_CREDENTIAL: 1}
-    forgiven(hub)
-
-
-async def test_credentials_change_daily(hub: NodeHub) -> None:
-    board = await hub.board("daily")
-    node = await hub.registry.one(board.node)
-    await hub.registry._put(node, credential_since=node.credential_since - timedelta(days=2))
-    async with connected(board) as talk:
-        await talk.hello()
-        await talk.expect(Rotate)
-
-
-async def test_nobody_changes_a_credential_unasked(hub: NodeHub) -> None:
-    async with hub.talking("unasked") as talk:
-        await talk.send(Credential(os.urandom(32)))
-        assert await talk.closed() == Close.MALFORMED
-
-
-async def test_neither_tokens_nor_credentials_are_stored(hub: NodeHub) -> None:
-    board, token = await hub.invite("hashed")
-    async with connected(board) as talk:
-        await talk.pair(token)
-    async with hub.opened.database.read() as connection:
-        for table in ("nodes", "node_invitations"):
-            stored = str((await connection.execute(text(f"SELECT * FROM {table}"))).all())
-            for secret in (token, board.credential):
-                assert secret.hex() not in stored
-                assert repr(secret) not in stored
 
 
 # ---- the log
@@ -625,57 +387,8 @@ async def test_the_welcome_says_what_to_do(hub: NodeHub) -> None:
     assert abs(welcome.now / 1e6 - hub.opened.clock.now().timestamp()) < 10
 
 
-async def test_a_removed_node_is_told_at_once_and_ever_after(hub: NodeHub) -> None:
-    async with hub.talking("removed") as talk:
-        await hub.registry.remove(talk.board.node)
-        assert await talk.closed() == Close.REVOKED
-    assert await refused(hub, talk.board, talk.board.hello()) == Close.REVOKED
-    assert await refused(hub, talk.board, talk.board.hello(credential=os.urandom(32))) == Close.UNAUTHORISED
-    assert "removed" not in {camera.id for camera in hub.opened.settings.cameras}
-
-
-async def test_a_node_in_place_of_another(hub: NodeHub) -> None:
-    async with hub.talking("replaced") as talk:
-        await talk.send(talk.board.frame())
-        await talk.acknowledged(1)
-        other = await hub.board("replaced")
-        assert await talk.closed() == Close.REVOKED
-        assert other.epoch > talk.board.epoch
-    async with connected(other) as talk:
-        await talk.hello()
-        await talk.send(other.frame())
-        await talk.acknowledged(1)
-    assert await hub.frames("replaced") == [(1, 1), (2, 1)]
-
-
 async def test_a_snapshot_nobody_asked_for(hub: NodeHub) -> None:
     async with hub.talking("unasked-snapshot") as talk:
         await talk.send(Picture(PictureKind.SNAPSHOT, 7, talk.board.now(), JPEG))
         assert await talk.closed() == Close.MALFORMED
     assert talk.board.node not in hub.nodes.snapshots
-
-
-async def test_log_lines_hold_no_secrets(hub: NodeHub, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("DEBUG")
-    board, token = await hub.invite("logged")
-    async with connected(board) as talk:
-        await talk.pair(token)
-        thief = Board(board.pins, board.port)
-        await refused(hub, thief, Pair(token, thief.credential, "test"))
-        await refused(hub, board, json.dumps({"type": "hello", "node": board.node}))
-    assert "was refused: token used before" in caplog.text
-    for secret in (token, board.credential, thief.credential):
-        for written in (secret.hex(), urlsafe_b64encode(secret).decode().rstrip("="), b32encode(secret).decode()):
-            assert written not in caplog.text
-    forgiven(hub)
-
-
-async def test_whoever_keeps_failing_is_not_listened_to(hub: NodeHub) -> None:
-    forgiven(hub, 3)
-    board = await hub.board("guessed")
-    for _ in range(3):
-        assert await refused(hub, board, board.hello(credential=os.urandom(32))) == Close.UNAUTHORISED
-    with pytest.raises(aiohttp.WSServerHandshakeError):
-        async with connected(board):
-            pass
-    forgiven(hub)
