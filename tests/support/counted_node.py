@@ -154,9 +154,10 @@ class CountedNode:
         await self.watches(local.replace(hour=hour, minute=minute, second=0) - local)
 
     async def looks(self, after: timedelta) -> None:
+        """Once, and what it keeps of that is on its card."""
         looks = self._looks
         self.clock.time.goes_on(after)
-        await eventually(lambda: self._looks > looks)
+        await eventually(lambda: self._looks > looks and self.agent.watching._wake in self.clock.resting)
 
     async def delivered(self) -> None:
         """Until nothing waits any more."""

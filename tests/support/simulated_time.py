@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from node.wire import Moment
@@ -72,12 +72,16 @@ class HubClock:
 
 @dataclass
 class BoardsClock:
-    """A board's clocks, since it `started` (µs, truly); its wall clock is `ahead` µs ahead and was never set."""
+    """A board's clocks, since it `started` (µs, truly); its wall clock is `ahead` µs ahead and was never set.
+
+    `resting` holds what may wake those who rest now.
+    """
 
     time: SimulatedTime
     boot: int = 1
     ahead: int = 0
     started: int = 0
+    resting: set[asyncio.Event] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.starts()
@@ -96,9 +100,12 @@ class BoardsClock:
         ]
         if wake is not None:
             waits.append(asyncio.ensure_future(wake.wait()))
+            self.resting.add(wake)
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            if wake is not None:
+                self.resting.discard(wake)
             for wait in waits:
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
