@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.util import find_spec
@@ -68,9 +67,7 @@ class Scanner:
 def _start() -> subprocess.Popen[bytes]:
     command = [sys.executable, "-P", scanner.__file__]
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)  # noqa: S603
-    threading.Thread(target=process.wait, name="scanner", daemon=True).start()  # so that nothing is left of it
-    return process
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)  # noqa: S603
 
 
 def is_invitation(text: str) -> bool:

@@ -44,6 +44,10 @@ class CodeReader(Protocol):
         """The texts of all QR codes in the picture. Called in a thread; raises nothing."""
         ...
 
+    def close(self) -> None:
+        """Nothing is to be read for now. Raises nothing; at once where that was so before."""
+        ...
+
 
 class Sign(Enum):
     """What the lights say."""

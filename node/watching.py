@@ -151,6 +151,8 @@ class Watching:
             if code and self._reader is not None:
                 for text in await asyncio.to_thread(self._reader.read, look.luma):
                     self._found(text)
+            elif self._reader is not None:
+                self._reader.close()
             if picture and self.orders is not None:
                 verdict = gate.judge(look.luma, look.at)
                 self.blind = DARK if verdict.dark else COVERED if verdict.lens == 0 else ""

@@ -95,6 +95,9 @@ class Codes:
     def read(self, luma: Luma) -> list[str]:
         return ["a code"]
 
+    def close(self) -> None:
+        return
+
 
 @dataclass
 class Scene:
