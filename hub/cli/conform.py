@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from hub.cli import console
-from hub.nodes.conformance.demands import Demand, Verdict, Verdicts
+from hub.nodes.conformance.demands import SLOW, Demand, Verdict, Verdicts
 
 CODES: Final = {Verdict.KEPT: "kept", Verdict.BROKEN: "BROKEN", Verdict.NOT_SEEN: "not seen"}
 
@@ -31,14 +31,17 @@ def conform(
     patience: Annotated[
         float, typer.Option("--patience", min=0, help="Seconds until the node must have come for the first time.")
     ] = 600,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Try pauses and silence, too; four minutes more.")
+    ] = False,
     json_lines: console.JsonOption = False,
 ) -> None:
     """Plays a hub for a node of your own, and tells what of docs/node-protocol.md it keeps."""
     where = console.paths(console.CONFIG, None)
-    console.run(_conform(host, port, patience, json_lines), where)
+    console.run(_conform((host, port), patience, thorough, json_lines), where)
 
 
-async def _conform(host: str, port: int, patience: float, json_lines: bool) -> int:
+async def _conform(place: tuple[str, int], patience: float, thorough: bool, json_lines: bool) -> int:
     from hub.nodes.conformance.play import play
     from hub.nodes.conformance.steps import Pace
     from hub.nodes.inviting import as_text, code
@@ -49,17 +52,19 @@ async def _conform(host: str, port: int, patience: float, json_lines: bool) -> i
             if not await play(
                 verdicts,
                 Path(folder),
-                (host, port),
+                place,
                 lambda invitation: _invite(invitation.uri(), as_text(code(invitation)), json_lines),
                 console.say,
                 Pace(pairs=patience),
+                thorough,
             ):
                 console.say("the node came no more; what follows in the play was not seen")
     except asyncio.CancelledError:  # Ctrl-C
         _report(verdicts, json_lines)
         raise
     _report(verdicts, json_lines)
-    return 0 if all(verdicts.of(demand) is Verdict.KEPT for demand in Demand) else 1
+    played = set(Demand) - (set() if thorough else SLOW)
+    return 0 if all(verdicts.of(demand) is Verdict.KEPT for demand in played) else 1
 
 
 def _invite(uri: str, code: str, json_lines: bool) -> None:
@@ -82,6 +87,7 @@ def _report(verdicts: Verdicts, json_lines: bool) -> None:
         if demand.heading != heading:
             heading = demand.heading
             console.tell(heading, style="bold")
-        console.tell(f"  {CODES[verdicts.of(demand)]:8}  {demand.text}")
+        hint = " (--thorough)" if demand in SLOW and verdicts.of(demand) is Verdict.NOT_SEEN else ""
+        console.tell(f"  {CODES[verdicts.of(demand)]:8}  {demand.text}{hint}")
         for finding in findings:
             console.tell(f"            came: {finding.came}; expected: {finding.expected}")

@@ -48,6 +48,8 @@ from node.wire import (
 from tests.support.node_client import JPEG, Pins
 
 PAUSE: Final = 0.1
+LONGEST: Final = 5.0
+SILENCE: Final = 2.0
 EVERY: Final = 0.1
 """Seconds between two entries."""
 
@@ -80,7 +82,12 @@ class WrongNode:
                 return
             if self.closed == Close.UNAUTHORISED and self.fault != "insists on the new credential":
                 self.offered = None
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(self._pause())
+
+    def _pause(self) -> float:
+        if self.closed == Close.MALFORMED and self.fault != "is never patient":
+            return LONGEST
+        return LONGEST if self.closed == Close.STOPPING and self.fault == "stays away after a restart" else PAUSE
 
     async def _connect(self) -> None:
         self.closed = None
@@ -114,8 +121,13 @@ class Connection:
         await self._greet()
         telling = asyncio.create_task(self._tell())
         try:
-            async for found in self.socket:
+            while True:
+                found = await self.socket.receive(None if self.me.fault == "bears silence" else SILENCE)
+                if found.type is not aiohttp.WSMsgType.TEXT:
+                    break
                 await self._take(found.data)
+        except TimeoutError:
+            await self.socket.close(code=Close.SILENT)
         finally:
             telling.cancel()
             await asyncio.gather(telling, return_exceptions=True)

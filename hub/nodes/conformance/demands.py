@@ -19,6 +19,7 @@ class Demand(Enum):
     MESSAGES = "The connection", "each message has the fields and types of the page"
     UNKNOWN = "The connection", "unknown types and fields, and null, do no harm"
     AGAIN = "The connection", "after a broken connection the node comes again, after half a second or more"
+    SILENCE = "The connection", "a hub that says nothing for 60 s is left, with 4008"
     PAIR = "Pairing", "`pair` comes first, with the invitation's token"
     SAME_CREDENTIAL = "Pairing", "where the answer to `pair` was lost, the same credential comes again"
     WAITING = "Pairing", "until it is confirmed the node sends only snapshots, `pong` and `health`"
@@ -29,6 +30,8 @@ class Demand(Enum):
     NEW_EPOCH = "Every other connection", "`accepted` after `hello`: what waits is numbered from 1 in the new epoch"
     ROTATION = "Every other connection", "`rotate` brings a new credential, which is used from the next connection on"
     OLDER = "Every other connection", "where the new credential is refused with 4002, the older one is offered"
+    RESTART = "Every other connection", "after 4009 the node comes again within 30 s"
+    LONGEST = "Every other connection", "after 4001 it comes again after its longest pause, 30 to 60 s"
     REVOKED = "Every other connection", "after 4003 the credential is forgotten"
     NUMBERS = "The log", "numbers rise by one from 1, those that `dropped` names left out"
     ENTRIES = "The log", "a number stands for one entry for ever"
@@ -55,6 +58,10 @@ class Demand(Enum):
     @property
     def text(self) -> str:
         return self.value[1]
+
+
+SLOW: Final = frozenset({Demand.SILENCE, Demand.RESTART, Demand.LONGEST})
+"""What takes minutes to see."""
 
 
 class Verdict(StrEnum):

@@ -35,8 +35,11 @@ WEATHER: Final = '{"type":"weather","of":"a later version"}'
 class Play:
     """Use `play`."""
 
-    def __init__(self, steps: Steps, invite: Callable[[Invitation], None], tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, steps: Steps, invite: Callable[[Invitation], None], tell: Callable[[str], None], thorough: bool
+    ) -> None:
         self._do = steps
+        self._thorough = thorough
         self._judge, self._verdicts, self._pace = steps.judge, steps.verdicts, steps.pace
         self._stand_in = steps.stand_in
         self._invite = invite
@@ -173,6 +176,8 @@ class Play:
         used = hello is not None and hello.credential == newer
         self._verdicts.judge(Demand.ROTATION, used, "`hello` without the new credential", "the new one, from now on")
         await self._do.welcome(talk, credits_=100)
+        if self._thorough:
+            talk = await self._patience(await self._do.still(talk))
         await talk.close(Close.REVOKED)
 
     async def _renumbered(self, talk: Talk) -> None:
@@ -194,6 +199,28 @@ class Play:
             self._verdicts.judge(Demand.NEW_EPOCH, first == 1, f"number {first} first", "numbers from 1")
         await self._do.settled(talk)
 
+    async def _patience(self, talk: Talk) -> Talk:
+        """The hub is silent, restarts, and ends a connection for a broken rule."""
+        self._tell("the hub is silent; this takes some minutes")
+        talk.mute = True
+        started = time.monotonic()
+        least, most = self._pace.silence
+        await talk.until(talk.over.is_set, most)
+        took = time.monotonic() - started
+        left = talk.over.is_set() and talk.code == Close.SILENT and took >= least
+        came = f"{self._do.silence(talk, most)} after {took:.0f} s" if talk.over.is_set() else "a node that stays"
+        self._verdicts.judge(Demand.SILENCE, left, came, f"4008 after {least:g} to {most:g} s")
+        talk.cut()
+        talk = await self._do.next()
+        await self._do.greeted(talk, Hello, Demand.HELLO)
+        await self._do.welcome(talk, credits_=100)
+        await talk.close(Close.STOPPING)
+        self._tell("the hub restarts")
+        talk = await self._do.waited(Demand.RESTART, 0.0, self._pace.restart)
+        await talk.close(Close.MALFORMED)
+        self._tell("the hub has found a broken rule, as it says")
+        return await self._do.waited(Demand.LONGEST, *self._pace.longest)
+
     async def _removed(self) -> None:
         self._tell("the node is removed")
         talk = await self._stand_in.come(2 * self._pace.nothing)
@@ -210,15 +237,18 @@ async def play(
     invite: Callable[[Invitation], None],
     tell: Callable[[str], None],
     pace: Pace,
+    thorough: bool = False,
 ) -> bool:
     """Plays at `place` (address, port; 0 is any) to the end, or until the node comes no more; says which.
 
-    `folder` is for keys; `invite` gets what the node is to pair by, `tell` how far it is. Raises Failure.
+    `folder` is for keys; `invite` gets what the node is to pair by, `tell` how far it is. With
+    `thorough` what is SLOW, too.
+    Raises Failure.
     """
     judge = Judge(verdicts)
     steps = Steps(StandIn(folder, judge, place, pace.pings), judge, os.urandom(16), pace)
     try:
-        await Play(steps, invite, tell).run()
+        await Play(steps, invite, tell, thorough).run()
     except Away:
         return False
     return True

@@ -38,13 +38,14 @@ FAREWELL: Final = 2.0
 
 
 class Talk:
-    """One connection. `heard` is all that the node said and that was a message; `settles`: acknowledge what comes."""
+    """One connection. `heard` is all that the node said and that was a message; `settles`: acknowledge what comes;
+    `mute`: say nothing more."""
 
     def __init__(self, socket: web.WebSocketResponse, transport: asyncio.Transport, judge: Judge, pings: float) -> None:
         self.course = Course()
         self.heard: list[FromNode | Picture] = []
         self.code: int | None = None
-        self.settles = False
+        self.settles = self.mute = False
         self.over = asyncio.Event()
         self._news = asyncio.Event()
         self._socket = socket
@@ -56,7 +57,7 @@ class Talk:
         """Until the node has gone, or was sent away."""
         pinging = asyncio.create_task(self._ping())  # once the node has said who it is
         try:
-            async for found in self._socket:
+            while (found := await self._socket.receive()).type in (WSMsgType.TEXT, WSMsgType.BINARY):
                 try:
                     message = (
                         decode_from_node(found.data) if found.type is WSMsgType.TEXT else decode_picture(found.data)
@@ -67,18 +68,18 @@ class Talk:
                     continue
                 if message is not None:
                     await self._take(message)
+            self.code = int(found.data) if found.type is WSMsgType.CLOSE and found.data else None
         except (ConnectionError, RuntimeError):
             pass
         finally:
             pinging.cancel()
             await asyncio.gather(pinging, return_exceptions=True)
-            self.code = self._socket.close_code
             self.over.set()
             self._news.set()
 
     async def send(self, *messages: FromHub | str) -> None:
         """Nothing where the node has gone, which shows in `over`."""
-        for message in messages:
+        for message in () if self.mute else messages:
             with suppress(ConnectionError, RuntimeError):
                 await self._socket.send_str(message if isinstance(message, str) else encode(message))
 
@@ -124,6 +125,8 @@ class Talk:
     async def _ping(self) -> None:
         await self.until(lambda: self.heard, 3600.0)
         for number in count(1):
+            if self.mute:
+                return
             self.course.pongs[number] = time.monotonic()
             now = time.time_ns() // 1000
             await self.send(f'{{"type":"ping","ping":{number},"now":{now},"later":{{"in":"2"}},"note":null}}')

@@ -40,7 +40,8 @@ CONFIG: Final[Mapping[str, Any]] = {"interval": 0.5, "keepalive": 1.0, "watch": 
 @dataclass(frozen=True, slots=True)
 class Pace:
     """In seconds: how long is waited for the node to come first, to come again, to answer, and to have entries; for how
-    long nothing is to come where nothing may; the shortest pause before it comes again; between two pings."""
+    long nothing is to come where nothing may; the shortest pause before it comes again; between two pings. Of what is
+    slow: the silence that a node bears at least and at most, the same of its longest pause, and of that after 4009."""
 
     pairs: float = 600.0
     comes: float = 90.0
@@ -49,6 +50,9 @@ class Pace:
     nothing: float = 2.5
     soonest: float = 0.45
     pings: float = 0.5
+    silence: tuple[float, float] = (55.0, 75.0)
+    longest: tuple[float, float] = (29.0, 65.0)
+    restart: float = 35.0
 
 
 class Away(Exception):
@@ -186,6 +190,16 @@ class Steps:
         await self.greeted(talk, Hello, Demand.HELLO)
         await self.welcome(talk, credits_=100)
         await self.settled(talk)
+        return talk
+
+    async def waited(self, demand: Demand, least: float, most: float) -> Talk:
+        """The next connection, which is to come after a pause of so many seconds. Raises Away."""
+        started = time.monotonic()
+        talk = await self.next(most + self.pace.comes, demand)
+        pause = time.monotonic() - started
+        self.verdicts.judge(demand, least <= pause <= most, f"the node after {pause:.1f} s", f"{least:g} to {most:g} s")
+        await self.greeted(talk, Hello, Demand.HELLO)
+        await self.welcome(talk, credits_=100)
         return talk
 
     async def lives(self, talk: Talk, demand: Demand) -> None:

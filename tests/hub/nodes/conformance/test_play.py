@@ -12,13 +12,13 @@ from typing import Any, Final
 import pytest
 import pytest_asyncio
 
-from hub.nodes.conformance.demands import Demand, Verdict, Verdicts
+from hub.nodes.conformance.demands import SLOW, Demand, Verdict, Verdicts
 from hub.nodes.conformance.play import play
 from hub.nodes.conformance.steps import Pace
 from node.state import State
 from node.wire import Invitation
 from tests.support.node_process import Place
-from tests.support.wrong_node import WrongNode
+from tests.support.wrong_node import LONGEST, WrongNode
 
 HERE = ("127.0.0.1", 0)
 PATIENT: Final = Pace(pairs=60, comes=60, answers=60, entries=60, nothing=0.4, soonest=0.05, pings=0.1)
@@ -68,6 +68,14 @@ MISSING: Final = {
 }
 """The same where one thing is the end of others."""
 ONE_KEY: Final = "knows one key only"
+SLOWLY: Final = replace(PATIENT, silence=(0.5, 60.0), restart=60.0, longest=(LONGEST - 1, 60.0))
+THOROUGH: Final = {
+    "": (SLOWLY, set[Demand]()),
+    "bears silence": (replace(SLOWLY, silence=(0.5, 3.0)), {Demand.SILENCE}),
+    "stays away after a restart": (replace(SLOWLY, restart=1.0), {Demand.RESTART}),
+    "is never patient": (SLOWLY, {Demand.LONGEST}),
+}
+"""Like WRONG, with what is slow. The pauses of a wrong node, and what it bears, are shorter than a right one's."""
 HASTY: Final = replace(PATIENT, soonest=10.0)
 """For this even a node that does nothing wrong comes again too soon."""
 
@@ -80,7 +88,9 @@ def silent(said: str) -> None:
     assert "FRAS://" not in said
 
 
-async def played(folder: Path, pace: Pace, node: Callable[[Invitation], Coroutine[Any, Any, None]]) -> Verdicts:
+async def played(
+    folder: Path, pace: Pace, node: Callable[[Invitation], Coroutine[Any, Any, None]], thorough: bool = False
+) -> Verdicts:
     """What is found of a node, which runs for as long as the play."""
     verdicts, tasks = Verdicts(), list[asyncio.Task[None]]()
 
@@ -88,7 +98,7 @@ async def played(folder: Path, pace: Pace, node: Callable[[Invitation], Coroutin
         tasks.append(asyncio.create_task(node(invitation)))
 
     try:
-        await play(verdicts, folder, HERE, invite, silent, pace)
+        await play(verdicts, folder, HERE, invite, silent, pace, thorough)
     finally:
         for task in tasks:
             task.cancel()
@@ -108,16 +118,22 @@ def broken(verdicts: Verdicts) -> set[Demand]:
     return {demand for demand in Demand if verdicts.of(demand) is Verdict.BROKEN}
 
 
+def not_seen(verdicts: Verdicts) -> set[Demand]:
+    return {demand for demand in Demand if verdicts.of(demand) is Verdict.NOT_SEEN}
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def plays(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plays]:
     """All at once: they wait nearly all of the time."""
 
-    async def wrong(fault: str, pace: Pace) -> Verdicts:
-        return await played(tmp_path_factory.mktemp("wrong"), pace, lambda i: WrongNode(i, fault).run())
+    async def wrong(fault: str, pace: Pace, thorough: bool = False) -> Verdicts:
+        return await played(tmp_path_factory.mktemp("wrong"), pace, lambda i: WrongNode(i, fault).run(), thorough)
 
     found = {fault: asyncio.create_task(wrong(fault, PATIENT)) for fault in WRONG}
     found |= {fault: asyncio.create_task(wrong(fault, BRIEF)) for fault in MISSING}
-    found[ONE_KEY] = asyncio.create_task(wrong(ONE_KEY, replace(BRIEF, comes=15)))
+    for fault, (pace, _) in THOROUGH.items():
+        found[f"slowly {fault}"] = asyncio.create_task(wrong(fault, pace, thorough=True))
+    found[ONE_KEY] = asyncio.create_task(wrong(ONE_KEY, replace(PATIENT, comes=15)))
     found["hasty"] = asyncio.create_task(wrong("", HASTY))
     board = tmp_path_factory.mktemp("board")
     found[OURS] = asyncio.create_task(played(board, OUR_PACE, partial(fras_node, Place(board))))
@@ -132,7 +148,15 @@ async def plays(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plays
 async def test_what_is_wrong_is_named(plays: Plays, fault: str) -> None:
     verdicts = await plays[fault]
     assert broken(verdicts) == WRONG[fault], verdicts.findings
-    assert {demand for demand in Demand if verdicts.of(demand) is Verdict.NOT_SEEN} == set(), "the play has an end"
+    assert not_seen(verdicts) == SLOW
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("fault", THOROUGH)
+async def test_what_is_slow_is_seen_when_it_is_asked_for(plays: Plays, fault: str) -> None:
+    verdicts = await plays[f"slowly {fault}"]
+    assert broken(verdicts) == THOROUGH[fault][1], verdicts.findings
+    assert not_seen(verdicts) == set()
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -155,10 +179,11 @@ async def test_a_node_that_comes_again_too_soon_is_named(plays: Plays) -> None:
 
 
 def test_a_node_is_wrong_in_whatever_is_demanded() -> None:
-    assert set().union(*WRONG.values(), MISSING.values(), {Demand.AGAIN, Demand.NEXT_KEY}) == set(Demand)
+    assert set().union(*WRONG.values(), MISSING.values(), SLOW, {Demand.AGAIN, Demand.NEXT_KEY}) == set(Demand)
 
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_our_own_node_keeps_everything(plays: Plays) -> None:
     verdicts = await plays[OURS]
-    assert {demand: verdicts.of(demand) for demand in Demand} == dict.fromkeys(Demand, Verdict.KEPT), verdicts.findings
+    assert broken(verdicts) == set(), verdicts.findings
+    assert not_seen(verdicts) == SLOW
