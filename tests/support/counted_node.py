@@ -25,7 +25,7 @@ from node.link import Phase
 from node.log import open_log
 from node.orders import Orders
 from node.parts import Verdict
-from node.pauses import Pauses
+from node.pauses import LONGEST, Pauses
 from node.segments import Kind
 from node.session import SILENCE
 from node.settings import Settings
@@ -140,6 +140,11 @@ class CountedNode:
         """As the hub has it."""
         assert self.agent.state.paired is not None
         return self.agent.state.paired.node
+
+    def hurry(self) -> None:
+        """It connects again without pauses from now on."""
+        self.agent.link._pauses = NoPauses()
+        self.clock.time.goes_on(timedelta(seconds=LONGEST))
 
     async def until(self, phase: Phase) -> None:
         await eventually(lambda: self.agent.link.phase is phase)

@@ -41,7 +41,8 @@ async def later_hub(school_of_nodes: School) -> AsyncIterator[NodeHub]:
     tomorrow = datetime.now(ZoneInfo("Europe/Berlin")) + timedelta(days=1)
     clock = HubClock(SimulatedTime(tomorrow.replace(hour=8, minute=0, second=0, microsecond=0)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hub.nodes.service.LOOK", 0.02)
+        patch.setattr("hub.nodes.service.LOOK", 0.1)
+        patch.setattr("hub.running.LOOK_AGAIN", 3600.0)
         patch.setattr("hub.app.SystemClock", lambda: clock)
         async with node_hub(school_of_nodes) as running:
             await _all_threads(running)

@@ -98,6 +98,7 @@ def widths(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 async def test_an_hour_without_the_hub(later_hub: NodeHub, tmp_path: Path) -> None:
     """At its end the power fails, too. Nobody is marked absent who was there, nor left unmarked in an empty room."""
     async with installed(later_hub, "unplugged", tmp_path) as node:
+        node.clock.time.goes_on(timedelta(minutes=8))
         async with node.running():
             await node.pair()
             await node.watches_until(8, 11)
@@ -315,12 +316,12 @@ async def test_a_card_that_was_copied_and_counted_on_by_itself(
             await node.until(Phase.CONNECTED)
             await node.watches(timedelta(minutes=2))
             await node.delivered()
-        node.folder, node.relay.plugged, node.impatient = copy, False, True
+        node.folder, node.relay.plugged = copy, False
         node.clock.starts()
         async with node.running():
             await node.watches(timedelta(minutes=4))
             node.relay.plugged = True
-            node.clock.time.goes_on(timedelta(minutes=1))
+            node.hurry()
             await node.delivered()
         assert await node.counted() == (set(), set(node.kept))
         await later_hub.nodes.note()
