@@ -32,6 +32,13 @@ class Course:
     clock: tuple[Moment, float] | None = None
     """What the last pong said, and when it came by our clock."""
 
+    def now(self) -> float:
+        """The node's monotonic clock, in microseconds, as far as it is known."""
+        if self.clock is None:
+            return 0.0
+        said, when = self.clock
+        return said.mono + (time.monotonic() - when) * 1e6
+
 
 @dataclass
 class Judge:
@@ -127,7 +134,11 @@ class Judge:
             self.verdicts.broken(
                 Demand.PICTURES, f"{what} of {len(picture.jpeg)} bytes", f"at most `largest_picture`, {LARGEST}"
             )
-        elif course.clock is not None and picture.at.boot == course.clock[0].boot and _age(course, picture) < -SLACK_US:
+        elif (
+            course.clock is not None
+            and picture.at.boot == course.clock[0].boot
+            and course.now() - picture.at.mono < -SLACK_US
+        ):
             self.verdicts.broken(Demand.PICTURES, f"{what} of a moment that has not come yet", "when it was captured")
         else:
             self.verdicts.kept(Demand.PICTURES)
@@ -137,7 +148,7 @@ class Judge:
         if course.clock is None:
             return
         same_boot = frame.at.boot == course.clock[0].boot
-        age = _age(course, frame) if same_boot else 2 * LIVE_US
+        age = course.now() - frame.at.mono if same_boot else 2 * LIVE_US
         if frame.live and age > LIVE_US + SLACK_US:
             self.verdicts.broken(
                 Demand.LIVE, f"a frame {age / 1e6:.1f} s old with the flag", "the flag within 5 s of the capture"
@@ -174,10 +185,3 @@ class Judge:
         self.verdicts.judge(
             Demand.RATE, course.allowance >= 0, "more than fifty at once", "five a second in the long run"
         )
-
-
-def _age(course: Course, picture: Picture) -> float:
-    """In microseconds, by the node's own monotonic clock."""
-    assert course.clock is not None
-    said, when = course.clock
-    return said.mono + (time.monotonic() - when) * 1e6 - picture.at.mono

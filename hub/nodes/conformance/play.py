@@ -17,6 +17,7 @@ from node.wire import (
     Identify,
     Invitation,
     Pair,
+    Picture,
     Pong,
     Refused,
     Update,
@@ -146,10 +147,10 @@ class Play:
         await self._do.configure(talk, {**CONFIG, "quality": 70}, Demand.CONFIGURED)
         await self._do.configure(talk, {**CONFIG, "interval": "often"}, Demand.PROBLEM)
         await self._do.configure(talk, {**CONFIG, "active": [[0, 1]]}, Demand.CONFIGURED)
-        await asyncio.sleep(self._pace.nothing)  # what was under way
-        before = len(talk.heard)
-        await asyncio.sleep(self._pace.nothing)
-        came = sum(map(is_frame, talk.heard[before:]))
+        since = talk.course.now() + self._pace.nothing * 1e6  # what was under way may come
+        await asyncio.sleep(2 * self._pace.nothing)
+        frames = (message for message in talk.heard if isinstance(message, Picture) and is_frame(message))
+        came = sum(frame.at.mono > since for frame in frames)
         if not talk.over.is_set():
             self._verdicts.judge(Demand.ACTIVE, not came, f"{came} frames", "none outside of the active hours")
         await self._do.configure(talk, CONFIG, Demand.CONFIGURED)
