@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ QUICK = Limits(
     longest_redelivery=0.02,
 )
 """Limits of a hub in a hurry."""
+PATIENT = replace(QUICK, open_cap=60, close_cap=10, stop_cap=10, call_cap=60)
+"""In no hurry where nothing hangs: this machine may be busy."""
 
 
 def surroundings(folder: Path) -> Surroundings:

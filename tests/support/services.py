@@ -40,7 +40,7 @@ from plugins.storage import local_disk
 from tests.support import colours
 from tests.support.context import ManualClock
 from tests.support.facts import url_of
-from tests.support.plugins import QUICK, surroundings
+from tests.support.plugins import PATIENT, surroundings
 
 ZONE = ZoneInfo("Europe/Berlin")
 NINE = datetime(2026, 11, 23, 8, 0, tzinfo=ZoneInfo("UTC"))
@@ -140,7 +140,7 @@ async def services(
     clock = ManualClock(NINE + timedelta(hours=5))
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(url_of(folder)))
-        supervisor = await stack.enter_async_context(Supervisor(surroundings(folder), limits=QUICK))
+        supervisor = await stack.enter_async_context(Supervisor(surroundings(folder), limits=PATIENT))
         embedder = await stack.enter_async_context(supervisor.open_recognizer("recognizer", recogniser, {}))
         assert isinstance(embedder, Embedder)
         disk = await stack.enter_async_context(supervisor.open_storage("storage", storage, {}))
