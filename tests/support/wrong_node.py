@@ -163,7 +163,7 @@ class Connection:
             if not (self.credits > 0 or early or (self.behind and self.me.fault == "takes no heed of credits")):
                 continue
             if self.me.fault == "sends what was refused" and self.me.refused and self.behind > 1:
-                await self._send(self.me.refused.pop())
+                await self._send(self._now(self.me.refused.pop()))
                 continue
             left = [number for number in sorted(self.me.log) if number not in told]
             if self.me.fault == "sends nothing again":
