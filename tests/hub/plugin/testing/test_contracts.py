@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -108,10 +109,32 @@ async def test_a_camera_that_forgets_what_was_not_acknowledged() -> None:
         await QuickContract().test_an_image_keeps_its_number_over_a_restart(opener_of(lambda: FakeCamera(forgetful)))
 
 
-async def test_a_plugin_that_blocks_the_loop() -> None:
+def compute(seconds: float) -> None:
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
+
+
+def hold_all_threads(seconds: float) -> None:
+    """One call that lets no other thread run, as some libraries' are."""
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        sum(range(10**6))
+
+
+@pytest.mark.parametrize("block", [time.sleep, compute, hold_all_threads])
+async def test_a_plugin_that_blocks_the_loop(block: Callable[[float], None]) -> None:
     with pytest.raises(AssertionError, match="the event loop was blocked for"):
         async with keeps_ticking(0.1):
-            time.sleep(0.3)
+            block(0.5)
+
+
+async def test_a_machine_that_has_no_time_for_this_process_is_no_plugin_that_blocks() -> None:
+    pause = f"kill -STOP {os.getpid()}; sleep 0.5; kill -CONT {os.getpid()}"
+    began = time.monotonic()
+    async with keeps_ticking(0.1):
+        assert await (await asyncio.create_subprocess_shell(pause)).wait() == 0
+    assert time.monotonic() - began >= 0.5
 
 
 async def test_a_plugin_that_leaves_a_task_or_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
