@@ -23,13 +23,19 @@ def led(tmp_path: Path) -> Path:
     return folder
 
 
+def level(led: Path) -> str:
+    """Read at once, as from sysfs: the next reading of a file would be of what it holds by then."""
+    with (led / "brightness").open("rb", buffering=0) as file:
+        return file.read(8).decode()
+
+
 def levels(led: Path, count: int) -> list[str]:
     """So many changes of it."""
-    seen = [(led / "brightness").read_text()]
+    seen = [level(led)]
     end = time.monotonic() + 20
     while len(seen) < count + 1:
         assert time.monotonic() < end, f"it showed {seen}"
-        if (now := (led / "brightness").read_text()) and now != seen[-1]:
+        if (now := level(led)) and now != seen[-1]:
             seen.append(now)
     return seen[1:]
 
