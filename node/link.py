@@ -13,6 +13,7 @@ import aiohttp
 from yarl import URL
 
 from node.board import has_network
+from node.claims import Claims
 from node.clock import Clock, HubTime
 from node.counters import OTHER_KEY
 from node.discovery import search
@@ -29,14 +30,6 @@ CONNECT: Final = 20.0
 """Seconds for name, TCP, TLS and WebSocket together."""
 LOST: Final = 3
 """Failures in a row after which the hub is looked for elsewhere in the network."""
-INVITATION_US: Final = 15 * 60 * 1_000_000
-"""How long an invitation is tried; the hub's are good for ten minutes."""
-LOOKS_AFTER: Final = 300.0
-"""Seconds without its hub after which a confirmed node looks for a code: longer than a hub or a switch restarts."""
-HOLDS: Final = 7200.0
-"""Seconds for which a hub may be away without losing a node to another one, whose code was shown to it."""
-TURN: Final = 60.0
-"""Seconds with the one of two hubs before the other is tried."""
 ELSEWHERE: Final = (
     "The node's own hub does not answer, and another one's code was shown to it. It changes to that one once it is "
     "confirmed there and its own has not answered for two hours, or has removed it."
@@ -101,25 +94,16 @@ class Link:
         self._discover = discover
         self._pauses = pauses or Pauses()
         self._silence = silence
+        self._claims = Claims(state, log, clock)
         self._invited = asyncio.Event()
-        self._invited_at = clock.now().mono
         self._failures = 0
         self._impostors: set[HubAddress] = set()
-        self._refused = 0
         self._pause = 0.0
-        self._own_turn = False
-        self._own_at = clock.now().mono
-        self._waits = False
 
     @property
     def wants_code(self) -> bool:
         """Whether a code before the camera is of use: the node has no hub, or its own is away."""
-        paired = self._state.paired
-        if self.phase is Phase.CONNECTED:
-            return False
-        if paired is None or not paired.confirmed or self.phase is Phase.REFUSED:
-            return True
-        return self._state.pairing is not None or self._state.torn or self._away() >= LOOKS_AFTER
+        return self.phase is Phase.REFUSED or (self.phase is not Phase.CONNECTED and self._claims.wants_code)
 
     def invite(self, invitation: Invitation) -> bool:
         """Pairs with whoever made this invitation; whatever is connected is left for it. Raises OSError."""
@@ -133,16 +117,12 @@ class Link:
         """
         if not self.wants_code or self._state.knows(invitation):
             return False
-        return self._invite(invitation, beside=self._state.paired is not None and not self._let_go())
+        return self._invite(invitation, beside=self._claims.held)
 
     def _invite(self, invitation: Invitation, beside: bool) -> bool:
-        again = beside and self._state.torn
-        self._state.invite(invitation, beside)
-        self._invited_at = self._clock.now().mono
+        leave = self._claims.invite(invitation, beside)
         self._failures = 0
-        if not again:
-            self._own_turn = True  # the next is the other's
-        if not (again and self._own_turn):  # however many codes are shown, they take no turn from its own hub
+        if leave:
             self._invited.set()
         return True
 
@@ -151,50 +131,20 @@ class Link:
         while True:
             self._invited.clear()
             await self._hand_over()
-            target = self._target()
+            target = self._claims.next()
             if target is None:
                 self._become(Phase.UNPAIRED, self.problem)
                 await self._invited.wait()
                 continue
-            others = [self._invited.wait(), self._turn_ends()] if self._state.torn else [self._invited.wait()]
+            others = [self._invited.wait(), self._claims.turn_ends()] if self._state.torn else [self._invited.wait()]
             if await self._unless(self._attempt(target), *others):
                 await self._clock.rest(self._pause, self._invited)
 
-    def _target(self) -> Pairing | Paired | None:
-        if not self._state.torn:
-            return self._state.pairing or self._state.paired
-        self._own_turn = not self._own_turn
-        return self._state.paired if self._own_turn else self._state.pairing or self._state.coming
-
     async def _hand_over(self) -> None:
-        """Goes to the hub that took the node in beside its own, once that is away for good, or has let it go."""
-        coming, paired = self._state.coming, self._state.paired
-        if coming is None or self._state.pairing is not None:
-            return
-        there = self._waits and not self._own_turn and coming.confirmed
-        if paired is None or (there and (self._let_go() or self._away() >= HOLDS)):
-            logger.warning("From now on this node is of the hub at %s: its own is away, or has let it go.", coming.hub)
-            try:
-                self._state.hand_over(await self._log.restart())
-                self._refused = 0
-            except OSError as error:
-                self._become(Phase.NO_HUB, f"The card cannot be written: {error.strerror}.")
-
-    def _let_go(self) -> bool:
-        """Whether its hub has refused all of the node's credentials."""
-        paired = self._state.paired
-        return paired is not None and self._refused >= len(paired.credentials)
-
-    def _away(self) -> float:
-        """Seconds since the node's hub was last there, or the node started."""
-        return (self._clock.now().mono - self._own_at) / 1e6
-
-    async def _turn_ends(self) -> None:
-        """Ends when the node has waited for its welcome, and another hub may have one for it."""
-        while True:
-            await self._clock.rest(TURN)
-            if self._waits and self._state.torn:
-                return
+        try:
+            await self._claims.hand_over()
+        except OSError as error:
+            self._become(Phase.NO_HUB, f"The card cannot be written: {error.strerror}.")
 
     async def _unless(self, attempt: Coroutine[Any, Any, None], *others: Coroutine[Any, Any, object]) -> bool:
         """Whether it came to its own end before one of the others did."""
@@ -211,18 +161,18 @@ class Link:
 
     async def _attempt(self, target: Pairing | Paired) -> None:
         """One connection, and what follows from its end."""
-        self._waits = False
         async with AsyncExitStack() as stack:
             reached = await self._reach(stack, target.hub)
             if reached is None:
-                self._pause = 0.0 if self._in_turn else self._pauses.after(None)
-                if self._state.pairing and self._clock.now().mono - self._invited_at > INVITATION_US:
-                    self._state.uninvite()
+                self._pause = 0.0 if self._claims.tries_own else self._pauses.after(None)
+                self._claims.unanswered()
                 return
             self._failures = 0
             parts = (self._state, self._log, self._board, self._clock, self._hub_time)
             socket, pin = reached
-            session = Session(socket, *parts, self._taken_in, pin, target, self._offered(target), self._silence)
+            session = Session(
+                socket, *parts, self._taken_in, pin, target, self._claims.credential(target), self._silence
+            )
             try:
                 code = await session.run()
             except OSError as error:
@@ -231,18 +181,8 @@ class Link:
                 return
             finally:
                 if self.phase is Phase.CONNECTED:
-                    self._own_at = self._clock.now().mono
+                    self._claims.own_is_here()
         self._ended(code, target, session.beside)
-
-    @property
-    def _in_turn(self) -> bool:
-        """Whether the node's own hub is being tried while another one has taken it in, or is to."""
-        return self._state.torn and self._own_turn
-
-    def _offered(self, target: Pairing | Paired) -> bytes:
-        """A credential that was not refused yet, as long as there is one."""
-        known = target.credentials if isinstance(target, Paired) else (target.credential,)
-        return known[self._refused % len(known)]
 
     def _ended(self, code: int | None, target: Pairing | Paired, beside: bool) -> None:
         close = next((known for known in Close if known == code), None)
@@ -257,11 +197,10 @@ class Link:
             soon = True
         elif close is Close.UNAUTHORISED and self._state.paired is not None:
             phase = Phase.REFUSED
-            self._refused += 1
-            older = len(self._state.paired.credentials) - 1
-            soon = self._refused == 1 and self._state.paired.offered is not None  # it may never have arrived
-            if self._refused <= older:
-                problem = OLDER.format(number=self._refused, all=older)
+            number, older = self._claims.refused(), len(self._state.paired.credentials) - 1
+            soon = number == 1 and self._state.paired.offered is not None  # it may never have arrived
+            if number <= older:
+                problem = OLDER.format(number=number, all=older)
                 code = Close.TOO_FAST  # nobody has to help yet, and the hub bears no more
         elif close is Close.REVOKED:
             self._state.forget()
@@ -311,7 +250,7 @@ class Link:
             problem = f"At {place} answers something that takes no nodes (status {error.status})."
         else:
             problem = f"There is no answer from {place}."
-        if not self._in_turn:
+        if not self._claims.tries_own:
             self._become(Phase.NO_HUB if has_network() else Phase.NO_NETWORK, problem)
 
     def _become(self, phase: Phase, problem: str = "") -> None:
@@ -321,12 +260,7 @@ class Link:
 
     def _taken_in(self, confirmed: bool) -> None:
         self._pauses.worked()
-        self._waits = True
-        if self._state.torn and not self._own_turn:
+        if not self._claims.taken_in(confirmed):
             self._become(Phase.UNCONFIRMED, ELSEWHERE)
-            return
-        self._refused = 0
-        if confirmed and self._state.torn:
-            logger.warning("The node's own hub answers again: the code that was shown meanwhile is not followed.")
-            self._state.stay()
-        self._become(Phase.CONNECTED if confirmed else Phase.UNCONFIRMED)
+        else:
+            self._become(Phase.CONNECTED if confirmed else Phase.UNCONFIRMED)

@@ -74,8 +74,8 @@ async def test_a_node_whose_hub_is_lost_is_moved_by_a_code_before_its_camera(
     hub: NodeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody logs in to it. It shows itself and is confirmed at once; it comes when its own hub is away for good."""
-    monkeypatch.setattr("node.link.LOOKS_AFTER", 0.0)
-    monkeypatch.setattr("node.link.TURN", 0.5)
+    monkeypatch.setattr("node.claims.LOOKS_AFTER", 0.0)
+    monkeypatch.setattr("node.claims.TURN", 0.5)
     (tmp_path / "lost").mkdir()
     async with whole_node(tmp_path / "node") as node:
         async with small_hub(tmp_path / "lost", config={"keepalive": 1}) as lost:
@@ -98,7 +98,7 @@ async def test_a_node_whose_hub_is_lost_is_moved_by_a_code_before_its_camera(
             while not (await node.log.report()).frames:
                 await asyncio.sleep(0.02)
             assert await hub.frames("rescued") == []
-            monkeypatch.setattr("node.link.HOLDS", 0.0)
+            monkeypatch.setattr("node.claims.HOLDS", 0.0)
             await node.until(Phase.CONNECTED)
             assert "code was shown to it" not in node.agent.link.problem
             node.scene.hold(code.uri())  # something moves

@@ -27,8 +27,8 @@ def quick(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A board that NetworkManager serves, and that does not wait."""
     (folder / "connections").mkdir()
     monkeypatch.setattr(wifi, "CONNECTIONS", folder / "connections")
-    monkeypatch.setattr("node.link.LOOKS_AFTER", 0.0)
-    monkeypatch.setattr("node.link.TURN", 0.3)
+    monkeypatch.setattr("node.claims.LOOKS_AFTER", 0.0)
+    monkeypatch.setattr("node.claims.TURN", 0.3)
     monkeypatch.setattr("node.agent.CODE_READ", 1.0)
     monkeypatch.setattr("node.pauses.SHORTEST", 0.1)
     monkeypatch.setattr("node.watching.CODES", 50_000)

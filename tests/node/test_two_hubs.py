@@ -33,8 +33,8 @@ from tests.support.small_hub import Key, SmallHub, small_hub
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A node that looks for a code at once, and gives either hub a moment."""
-    monkeypatch.setattr("node.link.LOOKS_AFTER", 0.0)
-    monkeypatch.setattr("node.link.TURN", 0.2)
+    monkeypatch.setattr("node.claims.LOOKS_AFTER", 0.0)
+    monkeypatch.setattr("node.claims.TURN", 0.2)
 
 
 @pytest.fixture
@@ -63,11 +63,11 @@ class TestLooking:
     ) -> None:
         assert not paired.link.wants_code
         assert not paired.link.shown(other.invitation())
-        monkeypatch.setattr("node.link.LOOKS_AFTER", 300.0)
+        monkeypatch.setattr("node.claims.LOOKS_AFTER", 300.0)
         await lonely(paired, hub)
         assert not paired.link.wants_code
         assert not paired.link.shown(other.invitation())
-        monkeypatch.setattr("node.link.LOOKS_AFTER", 0.0)
+        monkeypatch.setattr("node.claims.LOOKS_AFTER", 0.0)
         assert paired.link.wants_code
         await hub.start()
         await paired.until(Phase.CONNECTED)
@@ -283,7 +283,7 @@ class TestItsOwnHubIsGone:
         await lonely(paired, hub)
         other.confirmed = False
         await taken_in(paired, other)
-        monkeypatch.setattr("node.link.HOLDS", 0.0)
+        monkeypatch.setattr("node.claims.HOLDS", 0.0)
         await asyncio.sleep(0.5)
         assert paired.state.coming is not None, "nobody has confirmed it there"
         await other.confirm()
