@@ -184,9 +184,7 @@ class Spool:
 
         The lock goes with the process, however it ends.
         """
-        file = os.open(
-            self._locks / f"{zlib.crc32(key.encode()) % LOCKS:02}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, KEPT
-        )
+        file = os.open(self._locks / lock_of(key), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, KEPT)
         try:
             deadline = time.monotonic() + patience
             while True:
@@ -230,6 +228,11 @@ class Spool:
             if size is not None:
                 self._sizes[name] = size
                 self._used += size
+
+
+def lock_of(key: str) -> str:
+    """The file that whoever changes `key` in the bucket holds; some keys share one."""
+    return f"{zlib.crc32(key.encode()) % LOCKS:02}"
 
 
 def _name(key: str) -> str:

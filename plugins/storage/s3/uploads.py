@@ -13,7 +13,7 @@ from .bucket import Bucket
 from .line import LONGEST_CALL, Line
 from .meanings import Refused
 from .options import Options
-from .spool import Busy, Spool
+from .spool import Busy, Spool, lock_of
 
 WORKERS: Final = 3
 """Of the plugin's four threads, so that pictures can be looked at while others go up."""
@@ -89,6 +89,7 @@ class Uploads:
             again = REFUSED_AGAIN
         finally:
             self._busy.discard(key)
+            self._work.set()
         if again is None:
             self._not_before.pop(key, None)
             return
@@ -98,8 +99,9 @@ class Uploads:
 
     def _next(self) -> str | None:
         now = self._context.clock.monotonic()
+        held = {lock_of(key) for key in self._busy}
         for key in self._queue:
-            if key not in self._busy and self._not_before.get(key, 0.0) <= now:
+            if lock_of(key) not in held and self._not_before.get(key, 0.0) <= now:
                 self._not_before.pop(key, None)
                 return key
         return None

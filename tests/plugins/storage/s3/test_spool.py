@@ -16,7 +16,7 @@ import pytest
 
 from hub.plugin import NotFound, NotReady, StorageFull
 from plugins.storage.s3.options import PART
-from plugins.storage.s3.spool import Busy, Spool
+from plugins.storage.s3.spool import Busy, Spool, lock_of
 from tests.support.s3_servers import Server, cut_request, fault_proxy, forward, refused, until
 
 from .conftest import Opener
@@ -180,6 +180,21 @@ async def test_one_that_the_server_refuses_does_not_hold_up_the_others(
         await storage.put("next", b"x")
         await until(lambda: keys_of(moto_server, bucket) == ["next"])
         assert await storage.get("poison") == b"x"
+
+
+async def test_keys_that_share_a_lock_go_up_one_after_the_other(
+    moto_server: Server, bucket: str, opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody in this process waits as if another one had it."""
+    from plugins.storage.s3 import uploads
+
+    monkeypatch.setattr(uploads, "BUSY_AGAIN", 600.0)
+    moto_server.make(bucket)
+    keys = [key for key in (f"k{number}" for number in range(2000)) if lock_of(key) == "07"][:12]
+    async with fault_proxy(moto_server.endpoint) as proxy, opened(Server(proxy.endpoint).config(bucket)) as storage:
+        proxy.latency = 0.02
+        await asyncio.gather(*(storage.put(key, b"x") for key in keys))
+        await until(lambda: keys_of(moto_server, bucket) == sorted(keys))
 
 
 async def test_a_connection_cut_in_mid_body_leaves_no_half_object(
