@@ -207,9 +207,9 @@ async def test_a_connection_cut_in_mid_body_leaves_no_half_object(
         before = proxy.connections
         await until(lambda: proxy.connections > before + 1)
         await proxy.set(None)  # rclone lists what is just being sent, too: what is left when it is cut, counts
-        await until(lambda: keys_of(rclone_server, bucket) == [])
+        await until(lambda: keys_of(rclone_server, bucket) == [], patience=60)
         await proxy.set(forward)
-        await until(lambda: keys_of(rclone_server, bucket) == ["a"])
+        await until(lambda: keys_of(rclone_server, bucket) == ["a"], patience=60)
         assert rclone_server.client().get_object(Bucket=bucket, Key="a")["Body"].read() == b"x" * 200_000
 
 
