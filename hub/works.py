@@ -46,6 +46,7 @@ T = TypeVar("T")
 
 logger = logging.getLogger("fras.hub")
 
+DECODERS = 4
 TRY_AGAIN = 5.0
 """Seconds between tries to put a recogniser that has opened at last to work."""
 
@@ -255,7 +256,7 @@ async def open_works(school: School, served: Report | None = None, report: Repor
         inbox = await stack.enter_async_context(
             open_inbox(school.database, school.paths.data / "inbox", clock, time_zone=school.zone)
         )
-        threads = DaemonPool("pipeline")
+        threads = DaemonPool("pipeline", size=DECODERS)
         stack.callback(threads.close)
         storage = StorageInUse(storages)
         crops = Crops(school.database, storage, clock, school.settings.keep.crops)

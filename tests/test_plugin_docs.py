@@ -30,7 +30,7 @@ def test_everything_an_author_meets_is_explained() -> None:
 
 def test_its_numbers_are_the_hubs() -> None:
     limits = Limits()
-    assert THREADS == 4
-    assert "your own four threads" in TEXT
+    assert THREADS == 8
+    assert "your own eight threads" in TEXT
     for number in (limits.open_warning, limits.open_cap, limits.close_cap, limits.call_cap, limits.longest_retry):
         assert f"{number:g} s" in TEXT

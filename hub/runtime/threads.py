@@ -20,7 +20,8 @@ from hub.plugin import NotReady
 P = ParamSpec("P")
 T = TypeVar("T")
 
-THREADS = 4
+THREADS = 8
+"""Of one plugin: what they do is mostly to wait for a network."""
 LONGEST_QUEUE = 64
 
 

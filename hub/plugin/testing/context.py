@@ -23,7 +23,7 @@ from .leaks import PATIENCE
 P = ParamSpec("P")
 T = TypeVar("T")
 
-THREADS = 4
+THREADS = 8
 """As many as a plugin has in the hub."""
 
 

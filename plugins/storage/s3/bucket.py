@@ -22,13 +22,16 @@ from .wires import make_cuttable
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+AGENT: Final = "fras"
+"""boto3's own tells the system, its version and Python's, and is put together anew for every call."""
 CONNECT: Final = 5.0
 READ: Final = 15.0
 """Seconds for one step on a socket."""
 ATTEMPTS: Final = 3
 LOOKS: Final = 4
 """At a key's versions, the last of which must find none."""
-CONNECTIONS: Final = 4
+CONNECTIONS: Final = 8
+"""One for each of the plugin's threads."""
 PAGE: Final = 1000
 """Keys in one answer to a listing."""
 VERSIONING_HOLDS: Final = 600.0
@@ -60,6 +63,7 @@ def connect(options: Options) -> S3Client:
             read_timeout=READ,
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             max_pool_connections=CONNECTIONS,
+            user_agent=AGENT,
             s3={"addressing_style": "path" if options.path_style else "virtual", "payload_signing_enabled": True},
             **checksums,
         ),

@@ -15,8 +15,8 @@ from .meanings import Refused
 from .options import Options
 from .spool import Busy, Spool, lock_of
 
-WORKERS: Final = 3
-"""Of the plugin's four threads, so that pictures can be looked at while others go up."""
+WORKERS: Final = 6
+"""Of the plugin's eight threads, so that pictures can be looked at while others go up."""
 SLOWEST: Final = 100_000
 """Bytes a second that an upload may take before it counts as stuck."""
 LOOK: Final = 5.0

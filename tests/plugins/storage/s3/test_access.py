@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ import voluptuous as vol
 
 from hub.plugin import NeedsHuman, NotReady
 from plugins.storage.s3 import fras_plugins
-from tests.support.s3_servers import ACCESS_KEY, SECRET_KEY, Server, fault_proxy, refused, until
+from tests.support.s3_servers import ACCESS_KEY, SECRET_KEY, FaultProxy, Server, fault_proxy, refused, until
 
 from .conftest import Opener, Prober
 
@@ -169,3 +170,17 @@ async def test_credentials_of_the_machine_that_are_none(
 async def test_what_is_missing(probed: Prober, options: dict[str, str], says: str) -> None:
     with pytest.raises(NeedsHuman, match=says):
         await probed({"bucket": "crops", **options})
+
+
+async def test_requests_tell_nothing_of_the_machine(rclone_server: Server, bucket: str, probed: Prober) -> None:
+    heads: list[bytes] = []
+
+    async def listen(_: FaultProxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+
+    async with fault_proxy(rclone_server.endpoint) as proxy:
+        await proxy.set(listen)
+        with pytest.raises(NotReady):
+            await probed(Server(proxy.endpoint).config(bucket))
+    agents = {line for head in heads for line in head.split(b"\r\n") if line.lower().startswith(b"user-agent")}
+    assert agents == {f"User-Agent: fras Botocore/{botocore.__version__}".encode()}
