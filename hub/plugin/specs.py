@@ -45,13 +45,15 @@ people, trained"); raises PluginError with what to fix. It is cancelled after a 
 class PluginSpec:
     """`config_schema` is a dict of voluptuous markers; `description` is one line for `fras plugins`.
 
-    A plugin that depends on something over the network or on a device has a `probe`.
+    `check` gets options that the schema took one by one, and raises PluginError where they do not go together; it
+    touches nothing. A plugin that depends on something outside of the hub has a `probe`.
     """
 
     name: str
     config_schema: Mapping[Any, Any]
     description: str = ""
     api_version: int = API_VERSION
+    check: Callable[[Config], None] | None = None
     probe: Probe | None = None
 
 

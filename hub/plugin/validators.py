@@ -177,6 +177,20 @@ duration: Final = Validator(
 size: Final = Validator(_size, {"type": "string", "pattern": rf"^\s*{_SIZE}\s*$", "examples": ["500 MB"]})
 """`500 MB`, `10 GiB` → bytes."""
 
+
+def duration_between(low: str, high: str) -> Validator:
+    """`duration` from `low` to `high`, both included and written as in hub.yaml."""
+    least, most = _duration(low), _duration(high)
+
+    def check(value: Any) -> timedelta:
+        found = _duration(value)
+        if not least <= found <= most:
+            raise vol.ValueInvalid(f"out of range; write a duration from {low} to {high}")
+        return found
+
+    return Validator(check, duration.json_schema)
+
+
 time_of_day: Final = Validator(
     _time_of_day, {"type": "string", "pattern": rf"^\s*{_TIME}\s*$", "examples": ["09:00", "14:30"]}
 )

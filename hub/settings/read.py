@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from config import Document, Invalid, Keys, Problem, Severity, check, problem_at, read
 from hub.attendance.records import Rules
 from hub.runtime.catalog import Kind
+from hub.runtime.faults import meaning
 
 from . import recognizers, schemas, timetable
 from .law import JURISDICTIONS
@@ -189,7 +190,16 @@ class _Reading:
         except LookupError:
             self.report(problem_at(self.document, (*keys, "platform"), *self.unusable(kind, platform)))
             return self.checked(schema, _only(options, schema), keys, kind)
-        return self.checked({**spec.config_schema, **schema}, options, keys, platform)
+        found = check(self.document, {**spec.config_schema, **schema}, options, keys, platform)
+        self.report(found.problems)
+        if found.fine and spec.check is not None:
+            try:
+                spec.check({key: value for key, value in found.values.items() if key not in schema})
+            except Exception as error:
+                wrong = meaning(error)
+                message = f"Invalid config for {platform!r}: {wrong.message}"
+                self.report(problem_at(self.document, keys, message, wrong.hint))
+        return found.values
 
     def unusable(self, kind: Kind, platform: str) -> tuple[str, str]:
         for fault in self.platforms.faults:

@@ -8,7 +8,7 @@ from typing import Any
 
 import voluptuous as vol
 
-from hub.plugin import PluginSpec
+from hub.plugin import Config, Permanent, PluginSpec
 from hub.plugin.validators import duration, text, whole_number
 from hub.runtime.catalog import Kind
 
@@ -29,6 +29,13 @@ def no_friday(value: Any) -> Any:
 
 def explodes(value: Any) -> Any:
     raise RuntimeError(f"cannot cope with {value}")
+
+
+def together(config: Config) -> None:
+    if config.get("audio") and config.get("format") == "jpeg":
+        raise Permanent(f"a jpeg for {config.get('password')} has no audio", hint="remove one of them")
+    if config.get("port") == 13:
+        raise RuntimeError(f"cannot cope with {config['password']}")
 
 
 SCHEMAS: dict[tuple[Kind, str], dict[Any, Any]] = {
@@ -72,4 +79,8 @@ class FakePlatforms:
         return [name for its_kind, name in SCHEMAS if its_kind == kind]
 
     def spec(self, kind: Kind, name: str) -> PluginSpec:
-        return PluginSpec(name=name, config_schema=SCHEMAS[kind, name])
+        return PluginSpec(
+            name=name,
+            config_schema=SCHEMAS[kind, name],
+            check=together if name == "rtsp" else None,
+        )

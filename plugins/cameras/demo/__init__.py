@@ -9,31 +9,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import voluptuous as vol
 
 from hub.plugin import Camera, CameraSpec, Config, Invented, PluginContext, hookimpl
-from hub.plugin.validators import Validator, duration, whole_number
+from hub.plugin.validators import duration, duration_between, whole_number
 
 PORTRAITS: Final = Path(__file__).parent / "cast" / "portraits"
 REFUSED: Final = "demo-sasha"
-SHORTEST: Final = timedelta(seconds=10)
-
-
-def _slot(value: Any) -> timedelta:
-    found: timedelta = duration(value)
-    if not SHORTEST <= found <= timedelta(days=1):
-        raise vol.ValueInvalid("out of range; write from 10 s to 1 day")
-    return found
-
 
 CONFIG_SCHEMA: Final[Mapping[Any, Any]] = {
     vol.Required("scene", description="which of the two demo rooms, 1 or 2"): whole_number(1, 2),
     vol.Optional("slot", default="10 min", description="how often a lecture starts, in the rooms by turns"): (
-        Validator(_slot, duration.json_schema)
+        duration_between("10 s", "1 day")
     ),
     vol.Optional("every", default="2 s", description="between two frames while somebody moves"): duration,
 }

@@ -14,21 +14,7 @@ from typing import Any, Final
 import voluptuous as vol
 
 from hub.plugin import Camera, CameraEvent, CameraSpec, Config, PluginContext, hookimpl
-from hub.plugin.validators import Validator, duration, number, share, size, whole_number
-
-LONGEST_WATCH: Final = timedelta(minutes=1)
-
-
-def _seconds(low: timedelta, high: timedelta) -> Validator:
-    """A duration between two."""
-
-    def check(value: Any) -> timedelta:
-        found: timedelta = duration(value)
-        if not low <= found <= high:
-            raise vol.ValueInvalid(f"out of range; write a duration from {low / SECOND:g} s to {high / SECOND:g} s")
-        return found
-
-    return Validator(check, duration.json_schema)
+from hub.plugin.validators import Validator, duration_between, number, share, size, whole_number
 
 
 def _resolution(value: Any) -> list[int]:
@@ -67,26 +53,26 @@ MOTION: Final[Mapping[Any, Any]] = {
         1, 255
     ),
     vol.Optional("share", default="1 %", description="Share of the picture that must change"): share,
-    vol.Optional("hold", default="10 s", description="Pictures are kept for so long after movement"): _seconds(
-        timedelta(0), timedelta(hours=1)
+    vol.Optional("hold", default="10 s", description="Pictures are kept for so long after movement"): duration_between(
+        "0 s", "1 h"
     ),
 }
 
 CONFIG_SCHEMA: Final[Mapping[Any, Any]] = {
-    vol.Optional("interval", default="1 s", description="Between two looks"): _seconds(SECOND / 10, timedelta(hours=1)),
+    vol.Optional("interval", default="1 s", description="Between two looks"): duration_between("100 ms", "1 h"),
     vol.Optional("resolution", default=[1640, 1232], description="Of the pictures sent"): Validator(
         _resolution, {"type": "array", "items": _side, "minItems": 2, "maxItems": 2}
     ),
     vol.Optional("quality", default=85, description="Of the JPEGs"): whole_number(20, 100),
     vol.Optional("motion", default=dict, description="When a picture is worth keeping"): MOTION,
-    vol.Optional("keepalive", default="60 s", description="A picture this often though nothing moves"): _seconds(
-        SECOND, timedelta(days=1)
-    ),
+    vol.Optional(
+        "keepalive", default="60 s", description="A picture this often though nothing moves"
+    ): duration_between("1 s", "1 day"),
     vol.Optional("hours", default="lectures", description="When it captures: lectures or always"): vol.In(
         ("lectures", "always")
     ),
-    vol.Optional("margin", default="15 min", description="How long before and after lectures"): _seconds(
-        timedelta(0), timedelta(hours=12)
+    vol.Optional("margin", default="15 min", description="How long before and after lectures"): duration_between(
+        "0 s", "12 h"
     ),
     vol.Optional("mask", default=list, description="What is blacked out, on the node"): Validator(
         _mask, {"type": "array", "items": _polygon, "maxItems": 32}
@@ -94,8 +80,8 @@ CONFIG_SCHEMA: Final[Mapping[Any, Any]] = {
     vol.Optional("night", default="pause", description="Too dark to recognise anybody: pause or keep"): vol.In(
         ("pause", "keep")
     ),
-    vol.Optional("watch", default="15 s", description="How often it says that it watches"): _seconds(
-        SECOND, LONGEST_WATCH
+    vol.Optional("watch", default="15 s", description="How often it says that it watches"): duration_between(
+        "1 s", "1 min"
     ),
     vol.Optional("spool", default="500 MB", description="Kept on its card while the hub is away"): size,
     vol.Optional("leds", default=True, description="Whether its light shows how it is"): bool,

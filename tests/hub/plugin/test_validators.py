@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hub.plugin.validators import (
     Validator,
     duration,
+    duration_between,
     format_duration,
     number,
     share,
@@ -66,6 +67,16 @@ def test_what_is_no_duration_is_refused_with_an_example(written: Any) -> None:
 def test_a_bare_number_is_told_to_add_a_unit() -> None:
     with pytest.raises(vol.Invalid, match="needs a unit"):
         duration(10)
+
+
+@pytest.mark.parametrize(("written", "taken"), [("99 ms", False), ("100 ms", True), ("1 min", True), ("61 s", False)])
+def test_a_duration_between_two(written: str, taken: bool) -> None:
+    bounded = duration_between("100 ms", "1 min")
+    if taken:
+        assert bounded(written) == duration(written)
+    else:
+        with pytest.raises(vol.Invalid, match="out of range; write a duration from 100 ms to 1 min"):
+            bounded(written)
 
 
 def test_an_absurd_duration_is_refused() -> None:

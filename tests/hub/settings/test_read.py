@@ -232,6 +232,16 @@ attendance: {late_after: 10, present_after: 0 sightings, enough_coverage: 80}
 
 
 class TestPlatforms:
+    def test_options_that_do_not_go_together(self, tmp_path: Path) -> None:
+        camera = "cameras:\n  - {platform: rtsp, id: door, room: '101', url: x, password: !secret pw, "
+        (line,) = said(tmp_path, GOOD + camera + "audio: true, format: jpeg}\n", "pw: hunter2")
+        assert line == "hub.yaml, line 5: Invalid config for 'rtsp': a jpeg for *** has no audio; remove one of them"
+        (line,) = said(tmp_path, GOOD + camera + "port: 13}\n", "pw: hunter2")
+        assert line.startswith("hub.yaml, line 5: Invalid config for 'rtsp': fault of the plugin: RuntimeError: cannot")
+        assert "hunter2" not in line
+        (line,) = said(tmp_path, GOOD + camera + "port: 13, audio: 7}\n", "pw: hunter2")
+        assert "'audio'" in line, "what is wrong by itself is said first"
+
     def test_one_that_is_not_installed(self, tmp_path: Path) -> None:
         (line,) = said(tmp_path, GOOD + CAMERA.replace("folder", "foldr"))
         assert line == (
