@@ -20,7 +20,7 @@ from hub.db import consent, enrolments, templates
 from hub.db.engine import Database
 from hub.db.enrolments import EnrolmentImage, State
 from hub.pipeline.apart import apart
-from hub.plugin import Clock, Embedder, Embedding, Face, Picture, PluginError, Storage
+from hub.plugin import Clock, Embedder, Embedding, Face, Picture, PluginError, Sight, Storage
 from hub.plugin.media import crop_jpeg
 from hub.portrait_reading import Read, Reader, from_storage, read_files
 from hub.portraits import Pupil
@@ -38,6 +38,9 @@ AHEAD = 2
 """Batches decoded while one is analysed."""
 PORTRAIT_MARGIN = 0.6
 """What is kept around an enrolled face, as a share of its box, so that another model can find and align it anew."""
+PORTRAIT_SIDE = 640
+"""Longer side of what is kept, in pixels: a face has 200 of them and more, where its portrait does (Microsoft's advice
+for enrolling; with the margins, up to a face 1.45 times as high as wide)."""
 COMPARED = 1000
 """Portraits compared with every template at once."""
 NO_CONSENT = "consent has ceased to stand"
@@ -203,7 +206,7 @@ class Enrolment:
                     looked.append(self._known(read, run))
                 else:
                     run.paths[owner, read.sha256] = read.path
-                    jpeg = await asyncio.to_thread(crop_jpeg, read.content, face.box, PORTRAIT_MARGIN)
+                    jpeg = await asyncio.to_thread(_kept, read.content, sight, face)
                     looked.append(_Looked(read.path, read.sha256, face=face, jpeg=jpeg))
         return looked
 
@@ -349,6 +352,12 @@ class Enrolment:
 
     def _row(self, person: str, looked: _Looked, **what: Any) -> EnrolmentImage:
         return EnrolmentImage(person, looked.sha256, self._embedder.model.id, **what)
+
+
+def _kept(portrait: Picture, sight: Sight, face: Face) -> bytes:
+    """What is kept of a portrait, and sent to services: the face's surroundings without whoever else is there."""
+    others = [other.box for other in sight.faces if other is not face]
+    return crop_jpeg(portrait, face.box, PORTRAIT_MARGIN, [*others, *sight.too_small], longest=PORTRAIT_SIDE)
 
 
 def _vector(image: EnrolmentImage) -> Embedding:

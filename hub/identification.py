@@ -50,7 +50,7 @@ async def identify_paths(judge: Judge, targets: Iterable[Path]) -> AsyncIterator
                 if isinstance(verdict, str):
                     yield Identified(read.path, read.time, error=verdict)
                 else:
-                    yield Identified(read.path, read.time, faces=verdict.faces, too_small=verdict.too_small)
+                    yield Identified(read.path, read.time, faces=verdict.faces, too_small=len(verdict.too_small))
     finally:
         await asyncio.gather(coming, return_exceptions=True)
         await asyncio.to_thread(reads.close)

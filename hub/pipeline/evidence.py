@@ -20,16 +20,17 @@ logger = logging.getLogger("fras.pipeline")
 AT_ONCE = 4
 """Crops that are stored at a time, so that a storage's time to answer passes for several at once."""
 MARGIN = 0.15
-"""What is kept around a face, as a share of its box: enough to judge it, too little for a neighbour's face."""
+"""What is kept around a face, as a share of its box: enough to judge it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shown:
-    """A face, where it is to be seen."""
+    """A face, where it is to be seen; `others` are those beside it, of which a crop shows nothing."""
 
     picture: Picture
     box: Box
     captured_at: datetime
+    others: tuple[Box, ...] = ()
 
 
 class Evidence:
@@ -46,7 +47,7 @@ class Evidence:
             while waiting:
                 number, face = waiting.popleft()
                 try:
-                    jpeg = await self._threads.run(crop_jpeg, face.picture, face.box, MARGIN)
+                    jpeg = await self._threads.run(crop_jpeg, face.picture, face.box, MARGIN, face.others)
                     kept[number] = await self._crops.put(jpeg, face.captured_at)
                 except Exception:
                     waiting.clear()  # what the others have begun is waited for, and discarded

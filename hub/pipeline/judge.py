@@ -76,7 +76,7 @@ class Judge:
     async def judge_faces(self, model_id: str, faces: Sequence[Face], invented: bool = False) -> Judged:
         """The verdict on faces that a camera embedded itself; `foreign` must not object."""
         member = self._embedders[model_id]
-        return (await self._embedded(member, [Seen(tuple(faces), 0, model_id)], invented))[0]
+        return (await self._embedded(member, [Seen(tuple(faces), (), model_id)], invented))[0]
 
     async def able(self, camera: str = "") -> bool:
         """Whether what judges the camera's pictures works at all, tried on a grey one."""

@@ -31,13 +31,17 @@ class Seen:
     """
 
     faces: tuple[Face, ...]
-    too_small: int
+    too_small: tuple[Box, ...]
     model_id: str
     beside: tuple[Box, ...] = ()
 
     def only(self, indices: Sequence[int]) -> Seen:
         others = tuple(face.box for index, face in enumerate(self.faces) if index not in indices)
         return Seen(tuple(self.faces[index] for index in indices), self.too_small, self.model_id, self.beside + others)
+
+    def around(self, index: int) -> tuple[Box, ...]:
+        """Where all the other faces are that were found in the picture, whether anybody looked at them or not."""
+        return self.only([index]).beside + self.too_small
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +237,7 @@ async def decide_among(scope: Scope | None, policy: Policy, pictures: Sequence[S
 
 def _alone(picture: Picture, seen: Seen, index: int) -> Picture:
     """What a service is shown of one of the faces: its surroundings without the others."""
-    return cut(picture, seen.faces[index].box, CROP_MARGIN, seen.only([index]).beside)
+    return cut(picture, seen.faces[index].box, CROP_MARGIN, seen.around(index))
 
 
 def _paired(seen: Seen, own: Seen, decisions: Sequence[Decision]) -> list[Decision | None]:

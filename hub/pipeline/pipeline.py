@@ -59,9 +59,9 @@ class _Seen:
 
     def evidence(self, face: JudgedFace) -> Shown | None:
         """Only somebody recognised, whose consent therefore stands, leaves a crop."""
-        if face.decision.person is None or self.picture is None:
+        if face.decision.person is None or self.picture is None or isinstance(self.verdict, str):
             return None
-        return Shown(self.picture, face.box, self.frame.captured_at)
+        return Shown(self.picture, face.box, self.frame.captured_at, self.verdict.around(face))
 
     def conclusion(self, crops: Iterator[Crop | None]) -> Conclusion:
         """`crops` gives what was kept of each face, in order."""
@@ -71,7 +71,7 @@ class _Seen:
         records = tuple(_record(face, next(crops)) for face in verdict.faces)
         outcome = Outcome.RECOGNISED if records else Outcome.EMPTY
         return Conclusion(
-            self.frame.id, outcome, observations=records, too_small=verdict.too_small, model_id=verdict.model_id
+            self.frame.id, outcome, observations=records, too_small=len(verdict.too_small), model_id=verdict.model_id
         )
 
 

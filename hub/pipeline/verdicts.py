@@ -42,8 +42,12 @@ class Judged:
     """The verdict on one picture; `too_small` faces were seen but not looked at. `model_id` is what looked."""
 
     faces: tuple[JudgedFace, ...]
-    too_small: int
+    too_small: tuple[Box, ...]
     model_id: str
+
+    def around(self, face: JudgedFace) -> tuple[Box, ...]:
+        """Where all the other faces are that were found in the picture."""
+        return tuple(other.box for other in self.faces if other is not face) + self.too_small
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +219,10 @@ class _Gathered:
         for sight, found in zip(sights, numbers, strict=True):
             faces = dict(zip(found, sight.faces, strict=True)) | faces
         together = tuple(faces[number] for number in sorted(faces))
-        return cls(sights, numbers, Seen(together, min(sight.too_small for sight in sights), SEVERAL))
+        small = [box for sight in sights for box in sight.too_small]
+        _, *others = places([[face.box for face in together], *([box] for box in small)])
+        too_small = {number: box for (number,), box in zip(others, small, strict=True) if number >= len(together)}
+        return cls(sights, numbers, Seen(together, tuple(too_small.values()), SEVERAL))
 
     def spread(self, sight: int, decisions: Sequence[Decision | None]) -> list[Decision | None]:
         """Decisions on the faces of one sight, for all the faces `seen` together."""

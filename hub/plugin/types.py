@@ -156,10 +156,13 @@ CameraEvent: TypeAlias = SingleEvent | Burst
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What an embedder saw in one picture: its faces, and how many were too small for its model."""
+    """What an embedder saw in one picture: its faces, and where others are that were too small for its model.
+
+    The hub shows neither to anybody who is asked about, or shown, another face of the picture.
+    """
 
     faces: tuple[Face, ...] = ()
-    too_small: int = 0
+    too_small: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

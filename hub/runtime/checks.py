@@ -83,6 +83,8 @@ def check_sights(sights: object, wanted: int, dimension: int) -> None:
             raise Garbage(f"gave {_kind(sight)} instead of a Sight")
         for face in sight.faces:
             check_face(face, dimension)
+        for box in _list_of(sight.too_small):
+            _check_box(box)
 
 
 def check_candidates(crops: object, wanted: int) -> None:

@@ -14,17 +14,20 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from sqlalchemy import text
 
 from hub.db import enrolments, templates
 from hub.enrolment import NO_CONSENT, Enrolment, ImageResult, PersonResult
 from hub.plugin import Picture, Sight, StorageFull
+from hub.plugin.media import decode
 from hub.portraits import Pupil
 from hub.recognition.consent import Consent
 from hub.registration import Signature, register_people
 from tests.support import colours
 from tests.support.fras import save
 from tests.support.services import POLICY, Services, services
+from tests.support.squares import Squares
 
 GRANTED = Signature(Consent.GRANTED, "x")
 
@@ -106,6 +109,27 @@ async def test_portraits_become_templates_and_the_others_are_told_why(tmp_path: 
         assert outcome.images["ada", "cut"].startswith("the file is not an image that can be read: ")
         assert "No such file" in outcome.images["ada", "gone"]
         assert await kept(parts) == {"ada": 3}
+
+
+async def test_a_kept_portrait_shows_nobody_else_and_the_face_as_large_as_services_want_it(tmp_path: Path) -> None:
+    """A sibling beside and somebody in the background: they do not spoil the portrait, and are not kept in it."""
+    pixels = np.full((900, 900, 3), 128, np.uint8)
+    pixels[300:650, 290:540] = colours.COLOURS["ada"]
+    pixels[400:500, 560:660] = colours.COLOURS["dee"]
+    pixels[250:275, 300:325] = colours.COLOURS["eve"]
+    place = tmp_path / "ada.png"
+    Image.fromarray(pixels).save(place)
+    async with services(tmp_path) as parts:
+        parts.embedder = Squares({"model": "colours-1"})
+        outcome = await enrol(parts, Pupil("ada", None, None, (place,)))
+        assert outcome.images == {("ada", "ada"): ""}
+        (key,) = await parts.stored()
+        kept = decode(await parts.storage.get(key))
+        for person, there in (("ada", True), ("dee", False), ("eve", False)):
+            close = np.abs(kept.pixels.astype(int) - colours.COLOURS[person]).max(axis=2) < 60
+            assert close.any() == there, person
+        ((face,),) = [sight.faces for sight in await parts.embedder.analyse([kept])]
+        assert face.quality.size >= 200
 
 
 async def test_a_second_run_looks_only_at_what_did_not_serve_and_says_why_again(tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ from hub.plugin import (
 )
 
 SATURATED = 60
+SMALLEST, SPECK = 30, 8
+"""Pixels of the smallest face that is looked at, and of the smallest that is seen at all."""
 
 
 class Squares:
@@ -39,7 +41,7 @@ class Squares:
     def __init__(self, config: Config) -> None:
         threshold = config.get("threshold", 0.9)
         self.model = Model(
-            config.get("model", "squares-1"), 3, "cosine", threshold, max(threshold, 0.97), 0.05, min_face=30
+            config.get("model", "squares-1"), 3, "cosine", threshold, max(threshold, 0.97), 0.05, min_face=SMALLEST
         )
         self._away = Path(config.get("away", "/nonexistent"))
         self.analysed = 0
@@ -57,16 +59,18 @@ def sight(shown: Picture) -> Sight:
     pixels = shown.pixels.astype(np.int16)
     strong = (np.ptp(pixels, axis=2) > SATURATED).astype(np.uint8)
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(strong)
-    faces = []
+    faces, too_small = [], []
     for label in range(1, count):
         left, top, width, height = (int(side) for side in boxes[label][:4])
-        if min(width, height) >= 30:
+        box = Box(*(side / shown.scale for side in (left, top, width, height)))
+        if min(width, height) >= SMALLEST:
             mean = np.median(shown.pixels[labels == label], axis=0)
             embedding = (mean - 128).astype(np.float32) / 128
             size = min(width, height) / shown.scale
-            box = Box(*(side / shown.scale for side in (left, top, width, height)))
             faces.append(Face(box, 1.0, Quality(size, 100.0), embedding))
-    return Sight(tuple(sorted(faces, key=lambda face: -face.quality.size)))
+        elif min(width, height) >= SPECK:
+            too_small.append(box)
+    return Sight(tuple(sorted(faces, key=lambda face: -face.quality.size)), tuple(too_small))
 
 
 CONFIG_SCHEMA = {

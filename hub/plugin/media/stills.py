@@ -33,7 +33,7 @@ _MOST_SCANS: Final = 1000
 """Each scan of a progressive JPEG costs a pass over the whole image (libjpeg-turbo, "Two Issues with the JPEG
 Standard"). Encoders write a few dozen; FF DA occurs fewer than 800 times by chance in `MOST_BYTES`."""
 
-_CROP_SIDE: Final = 320
+CROP_SIDE: Final = 320
 """Longer side of an evidence crop in pixels: a person can judge it, and a school year of them stays small."""
 
 _GREY: Final = 127
@@ -117,12 +117,14 @@ def _within(part: slice, whole: slice) -> slice:
     return slice(max(part.start - whole.start, 0), max(part.stop - whole.start, 0))
 
 
-def crop_jpeg(picture: Picture, box: Box, margin: float = 0.3) -> bytes:
-    """What `cut` gives as a JPEG without metadata, at most 320 pixels on the longer side."""
+def crop_jpeg(
+    picture: Picture, box: Box, margin: float = 0.3, without: Iterable[Box] = (), *, longest: int = CROP_SIDE
+) -> bytes:
+    """What `cut` gives as a JPEG without metadata, at most `longest` pixels on the longer side."""
     from PIL import Image
 
-    crop = Image.fromarray(np.ascontiguousarray(cut(picture, box, margin).pixels))
-    crop.thumbnail((_CROP_SIDE, _CROP_SIDE), Image.Resampling.LANCZOS)
+    crop = Image.fromarray(np.ascontiguousarray(cut(picture, box, margin, without).pixels))
+    crop.thumbnail((longest, longest), Image.Resampling.LANCZOS)
     return encode_jpeg(np.asarray(crop))
 
 

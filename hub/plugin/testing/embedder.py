@@ -118,6 +118,8 @@ def _check_faces(sight: Sight, picture: Picture, dimension: int) -> None:
     assert sizes == sorted(sizes, reverse=True), "faces come largest first"
     for face in sight.faces:
         _check_face(face, picture, dimension)
+    for box in sight.too_small:
+        _check_place(box, picture)
 
 
 def _check_face(face: Face, picture: Picture, dimension: int) -> None:
@@ -129,9 +131,13 @@ def _check_face(face: Face, picture: Picture, dimension: int) -> None:
     assert face.quality.sharpness >= 0
     assert face.box.w > 0
     assert face.box.h > 0
-    # A face at the edge may reach over it; its middle may not.
-    assert 0 <= face.box.x + face.box.w / 2 <= picture.width
-    assert 0 <= face.box.y + face.box.h / 2 <= picture.height
+    _check_place(face.box, picture)
+
+
+def _check_place(box: Box, picture: Picture) -> None:
+    """A face at the edge may reach over it; its middle may not."""
+    assert 0 <= box.x + box.w / 2 <= picture.width
+    assert 0 <= box.y + box.h / 2 <= picture.height
 
 
 def _check_same(one: Sight, other: Sight) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from hub.plugin import Face, Picture, Quality, Sight
+from hub.plugin import Box, Face, Picture, Quality, Sight
 
 from .quality import quality
 from .scaling import moved
@@ -41,7 +41,8 @@ class Scaling:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Looked:
-    """Faces of one picture before embedding, largest first; `chips` and `qualities` belong to `found`.
+    """Faces of one picture before embedding, largest first; `chips` and `qualities` belong to `found`, `too_small`
+    are the others.
 
     Boxes are in original pixels.
     """
@@ -49,7 +50,7 @@ class Looked:
     found: tuple[Found, ...]
     chips: Chips
     qualities: tuple[Quality, ...]
-    too_small: int
+    too_small: tuple[Box, ...]
 
 
 class Vision:
@@ -70,6 +71,7 @@ class Vision:
         faces = self._detector.detect(picture.pixels, factor if picture.scale == 1 else min(factor, 1.0))
         least = self._scaling.min_face * picture.scale - ROUNDING
         wide_enough = [face for face in faces if min(face.box.w, face.box.h) >= least]
+        others = [face for face in faces if min(face.box.w, face.box.h) < least]
         wide_enough.sort(key=lambda face: -face.box.w * face.box.h)
         aligned = self._aligner.align(picture.pixels, wide_enough)
         to_original = 1 / picture.scale
@@ -78,7 +80,8 @@ class Vision:
             quality(face.box, chip, points)
             for face, chip, points in zip(found, aligned.chips, aligned.points, strict=True)
         )
-        return Looked(found, aligned.chips, qualities, len(faces) - len(found))
+        too_small = tuple(moved(face, to_original, to_original).box for face in others)
+        return Looked(found, aligned.chips, qualities, too_small)
 
     def embed(self, looked: Sequence[Looked], mirror: Sequence[bool]) -> list[Sight]:
         """A Sight for each picture, the chips of all of them embedded in common batches.

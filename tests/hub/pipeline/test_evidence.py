@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -67,6 +68,17 @@ async def test_every_face_that_leaves_one_has_its_own_in_order(tmp_path: Path) -
         assert len(middles) == len(faces)
         assert np.abs(np.array(middles, int) - list(colours.COLOURS.values())).max() < 30
         assert await evidence.keep([None]) == [None]
+
+
+async def test_a_crop_shows_nobody_else(tmp_path: Path) -> None:
+    ada = shown("ada")
+    ada.picture.pixels[2:62, 128:140] = colours.COLOURS["dee"]  # as close as somebody on the same bench
+    async with keeping(tmp_path, room=99) as (evidence, storage):
+        (crop,) = await evidence.keep([replace(ada, others=(Box(127, 0, 40, 64),))])
+        assert crop is not None
+        pixels = decode(await storage.get(crop.key)).pixels.astype(int)
+        assert not (np.abs(pixels - colours.COLOURS["dee"]).max(axis=2) < 60).any()
+        assert np.abs(pixels[30, 30] - colours.COLOURS["ada"]).max() < 30
 
 
 async def test_a_few_at_a_time(tmp_path: Path) -> None:

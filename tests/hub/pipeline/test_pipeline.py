@@ -30,8 +30,9 @@ from hub.plugin import (
     StorageFull,
     StorageSpec,
 )
+from hub.plugin.media import decode, encode_jpeg
 from hub.recognition.consent import Consent
-from tests.support import colours
+from tests.support import colours, squares
 from tests.support.services import (
     LOCAL_DISK,
     NINE,
@@ -116,6 +117,26 @@ async def test_a_recogniser_that_fails_on_everything_costs_no_frame(tmp_path: Pa
         assert set((await parts.outcomes()).values()) == {("recognised", "")}
         pauses = sum(seconds == PAUSE for seconds in parts.clock.slept)
         assert pauses >= 60 / 10, "it is left alone between the tries"
+
+
+async def test_a_crop_that_is_kept_shows_nobody_else(tmp_path: Path) -> None:
+    """Neither a neighbour who was looked at nor one too far away for that."""
+    pixels = np.full((200, 300, 3), 128, np.uint8)
+    pixels[50:150, 50:150] = colours.COLOURS["ada"]
+    pixels[60:120, 155:215] = colours.COLOURS["dee"]
+    pixels[160:180, 60:80] = colours.COLOURS["eve"]
+
+    @asynccontextmanager
+    async def opened(config: object, context: object) -> AsyncIterator[squares.Squares]:
+        yield squares.Squares({"model": "colours-1"})
+
+    async with services(tmp_path, recogniser=RecognizerSpec(name="squares", config_schema={}, open=opened)) as parts:
+        await parts.enrol("ada")
+        await recognised(parts, [replace(frame(1), image=encode_jpeg(pixels, quality=95))])
+        (key,) = await parts.stored()
+        kept = decode(await parts.storage.get(key)).pixels.astype(int)
+        for person, there in (("ada", True), ("dee", False), ("eve", False)):
+            assert (np.abs(kept - colours.COLOURS[person]).max(axis=2) < 60).any() == there, person
 
 
 class Full:

@@ -134,6 +134,26 @@ async def test_a_crop_shows_no_other_face(both: Both, chained: bool) -> None:
     assert of_dee <= (0 if chained else FACE * FACE), "only in a crop of her own, if she is asked about"
 
 
+@pytest.mark.parametrize("several", [False, True])
+async def test_a_crop_shows_no_face_that_was_too_small_to_be_looked_at(both: Both, several: bool) -> None:
+    """A classmate farther away, near the face that is asked about."""
+    shown = picture(COLOURS["ada"])
+    beside = slice(FACE + 20, FACE + 20 + squares.SMALLEST - 2), slice(2 * FACE + 8, 2 * FACE + squares.SMALLEST + 6)
+    shown.pixels[beside] = COLOURS["dee"]
+
+    class Nearsighted(squares.Squares):
+        async def analyse(self, pictures: Sequence[Picture], *, mirror: bool = False) -> list[Sight]:
+            return [Sight(sight.faces) for sight in await super().analyse(pictures)]
+
+    nearsighted = EmbedderMember(Nearsighted({"model": "colours-1"}), both.parts.gallery, STRICT)
+    members = [nearsighted, both.local, both.cloud]
+    rule = Ensemble(members, 2) if several else Chain([both.cloud], both.parts.clock)
+    (judged,) = await rule.judge([shown])
+    assert (names(judged), len(judged.too_small)) == (["ada"], 1)
+    (sheet,) = (np.asarray(Image.open(io.BytesIO(body))).astype(int) for body in both.fake.bodies)
+    assert not (np.abs(sheet - COLOURS["dee"]).max(axis=2) < 40).any()
+
+
 async def test_the_earlier_stage_keeps_the_name(both: Both) -> None:
     rule = Chain([both.local, both.cloud], both.parts.clock, reach=0.1)
     (judged,) = await rule.judge([picture(NEARLY_ADA, COLOURS["ada"])])

@@ -39,7 +39,7 @@ def test_the_only_face() -> None:
     ("sight", "refusal"),
     [
         (Sight(), Refusal.NO_FACE),
-        (Sight(too_small=2), Refusal.TOO_SMALL),
+        (Sight(too_small=(Box(0, 0, 9, 9),) * 2), Refusal.TOO_SMALL),
         (Sight((seen(100), seen(90))), Refusal.SEVERAL_FACES),
         (Sight((seen(90), seen(100))), Refusal.SEVERAL_FACES),
         (Sight((seen(39),)), Refusal.TOO_SMALL),
@@ -53,7 +53,7 @@ def test_what_does_not_serve(sight: Sight, refusal: Refusal) -> None:
 
 def test_a_small_face_in_the_background_is_passed_over() -> None:
     portrait, bystander = seen(100), seen(50)
-    assert portrayed(Sight((bystander, portrait), too_small=1), GATES) is portrait
+    assert portrayed(Sight((bystander, portrait), too_small=(Box(0, 0, 9, 9),)), GATES) is portrait
 
 
 # whose face it is

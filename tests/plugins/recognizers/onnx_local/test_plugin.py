@@ -106,7 +106,7 @@ async def test_dlib_is_built_on_first_use_and_finds_small_faces(context: Any, co
         assert len(group_sight.faces) == 5
         assert min(face.quality.size for face in group_sight.faces) < 60
         assert empty_sight.faces == ()
-        assert empty_sight.too_small == 0
+        assert empty_sight.too_small == ()
         first = engine.model
     assert any("1 of 3" in message for message in context.messages)
     context.messages.clear()
