@@ -13,6 +13,8 @@ from .door import Door, door
 
 DAMAGED: Final = 3
 """Pictures in a row that may arrive damaged."""
+LONGEST_PAUSE: Final = 1.0
+"""Seconds before a damaged one is fetched anew."""
 
 
 class SnapshotCamera:
@@ -58,7 +60,10 @@ async def probe(config: Config, context: PluginContext) -> str:
 
 async def newest(at: Door, context: PluginContext, config: Config, last: Shot | None) -> Shot:
     """The picture as it is now; raises NotReady when several in a row are damaged."""
-    for _ in range(DAMAGED):
+    pause = min(config["every"].total_seconds(), LONGEST_PAUSE)
+    for attempt in range(DAMAGED):
+        if attempt:
+            await context.clock.sleep(pause)
         image = await at.fetch()
         now = context.clock.now()
         if image is None and last is not None:
@@ -68,7 +73,6 @@ async def newest(at: Door, context: PluginContext, config: Config, last: Shot | 
         except Unreadable as problem:
             reason = problem.reason
             at.forget()
-            await context.clock.sleep(config["every"].total_seconds())
     raise _damaged(at, reason)
 
 

@@ -7,21 +7,23 @@ import contextlib
 import hashlib
 import os
 import ssl
-from base64 import b64encode
 from typing import Final
 
 import aiohttp
 from yarl import URL
 
-from hub.plugin import Config, NeedsHuman, NotReady, Permanent, PluginContext, PluginError
+from hub.plugin import Config, NeedsHuman, NotReady, PluginContext, PluginError
 from hub.plugin.live import Address
+
+from .login import Login
+from .options import destination
 
 JPEG: Final = b"\xff\xd8\xff"
 CHUNK: Final = 1 << 16
 
 
 class Door:
-    """Use `door`. Basic credentials are sent only to a camera that asks for them, digest is preferred."""
+    """Use `door`. Nothing of the login is sent before the camera asks for it."""
 
     def __init__(
         self,
@@ -36,12 +38,11 @@ class Door:
         self._trust = trust
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._largest = largest
-        self._digest = aiohttp.DigestAuthMiddleware(where.user, where.password) if where.user else None
-        self._basic: dict[str, str] = {}
-        """The header of basic credentials, once the camera has asked for them."""
+        self._login = (Login(where),) if where.user else ()
         self._known: dict[str, str] = {}
         self.worked = False
-        """Whether the address has given a picture before."""
+        """Whether the address has given a picture before: what it refuses later it may only refuse for a while."""
+        self._answered = False
 
     def forget(self) -> None:
         """The next picture is fetched whether it has changed or not."""
@@ -52,6 +53,7 @@ class Door:
 
         Raises NotReady, or NeedsHuman where only other settings will help.
         """
+        self._answered = False
         try:
             return await self._fetch()
         except PluginError:
@@ -72,43 +74,49 @@ class Door:
                 f"{self.where.shown} cannot be reached: {reason}", hint="check address and network"
             ) from None
         except TimeoutError:
+            seconds = f"within {self._timeout.total:g} s"
+            if self._answered:
+                said = f"{self.where.shown} answers, and has not sent its picture {seconds}"
+                raise NotReady(
+                    said, hint="ask for a smaller picture, look at the network, or raise `timeout`"
+                ) from None
             raise NotReady(
-                f"{self.where.shown} does not answer in time", hint="is it on, and not overloaded?"
+                f"{self.where.shown} does not answer {seconds}", hint="is it on, and not overloaded?"
             ) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise NotReady(f"{self.where.shown} breaks off or sends nonsense ({type(error).__name__})") from None
+            raise NotReady(
+                f"{self.where.shown} breaks off or sends nonsense ({type(error).__name__})",
+                hint="is this the port of its web pages, and http or https as they are?",
+            ) from None
 
     async def _fetch(self) -> bytes | None:
-        for _ in range(2):
-            async with self._http.get(
-                URL(self.where.url),
-                middlewares=() if self._digest is None or self._basic else (self._digest,),
-                headers={**self._known, **self._basic},
-                ssl=self._trust,
-                timeout=self._timeout,
-                allow_redirects=False,
-            ) as response:
-                challenge = response.headers.get("WWW-Authenticate", "").lower()
-                if response.status == 401 and self._digest and not self._basic and challenge.startswith("basic"):
-                    token = b64encode(f"{self.where.user}:{self.where.password}".encode()).decode()
-                    self._basic = {"Authorization": f"Basic {token}"}
-                    continue
-                return await self._answer(response)
-        raise AssertionError
+        async with self._http.get(
+            URL(self.where.url),
+            middlewares=self._login,
+            headers=self._known,
+            ssl=self._trust,
+            timeout=self._timeout,
+            allow_redirects=False,
+        ) as response:
+            self._answered = True
+            return await self._answer(response)
 
     async def _answer(self, response: aiohttp.ClientResponse) -> bytes | None:
         place, status = self.where.shown, response.status
+        perhaps = NotReady if self.worked else NeedsHuman
         if status == 304 and self._known:
             return None
-        if status in (401, 403):
-            given = "does not accept user and password" if self._digest else "asks for a user and a password"
+        if status == 401:
+            given = "does not accept user and password" if self._login else "asks for a user and a password"
             raise NeedsHuman(f"{place} {given}", hint="set `user` and `password` as in the camera's own settings")
+        if status == 403:
+            hint = "has it too many viewers, or locked this address? may this user view?"
+            raise perhaps(f"{place} forbids it", hint=hint if self._login else "set `user` and `password`")
         if status in (404, 410):
-            kind = NotReady if self.worked else NeedsHuman
-            raise kind(f"{place} is not there", hint="look up the camera's snapshot address")
+            raise perhaps(f"{place} is not there", hint="look up the camera's snapshot address")
         if status in (301, 302, 303, 307, 308):
-            target = self._target(response)
-            raise NeedsHuman(f"{place} points elsewhere: {target}", hint="write that address into hub.yaml")
+            hint = "write that address into hub.yaml, unless the camera is only starting"
+            raise perhaps(f"{place} points elsewhere: {self._target(response)}", hint=hint)
         if status != 200:
             raise NotReady(f"{place} answers with status {status}", hint="restart the camera if this lasts")
         image = await self._read(response)
@@ -168,15 +176,9 @@ class Door:
 
 
 def door(config: Config, context: PluginContext) -> Door:
-    """Raises Permanent for settings that contradict each other."""
-    where: Address = config["url"].with_login(config.get("user"), config.get("password"))
-    pin: bytes | None = config.get("pin")
-    if ":" in where.user:
-        raise Permanent(f"the user of {where.shown} holds a colon", hint="HTTP allows none: choose another user")
-    if pin and not config["verify"]:
-        raise Permanent(f"{where.shown} has a `pin` that `verify: false` would ignore", hint="remove one of them")
-    trust = aiohttp.Fingerprint(pin) if pin else bool(config["verify"])
-    return Door(where, context.http, trust, config["timeout"].total_seconds(), config["largest"])
+    """Raises as `destination`."""
+    trust = aiohttp.Fingerprint(config["pin"]) if "pin" in config else bool(config["verify"])
+    return Door(destination(config), context.http, trust, config["timeout"].total_seconds(), config["largest"])
 
 
 def _colons(digest: bytes) -> str:

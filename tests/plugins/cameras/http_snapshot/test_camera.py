@@ -21,10 +21,10 @@ import voluptuous as vol
 from hub.plugin import CameraEvent, Frame, Heartbeat, NeedsHuman, NotReady, Permanent, PluginError
 from hub.plugin.testing import nothing_left_running
 from plugins.cameras.http_snapshot import fras_plugins
-from tests.support.context import make_context
+from tests.support.context import ManualClock, make_context
 from tests.support.rtsp_server import drip, garbage, hang, misbehaving
 
-from .conftest import PASSWORD, USER, WebCamera, jpeg, serving
+from .conftest import BASIC, PASSWORD, USER, WebCamera, digest, jpeg, serving
 
 (SNAPSHOT,) = fras_plugins()
 SECRET = "hunter2"
@@ -32,7 +32,7 @@ SECRET = "hunter2"
 
 def config(url: str, **more: Any) -> dict[str, Any]:
     checked: dict[str, Any] = vol.Schema(dict(SNAPSHOT.config_schema))(
-        {"url": url, "every": "5 ms", "still_every": "0 s", "timeout": "10 s", **more}
+        {"url": url, "every": "10 ms", "still_every": "0 s", "timeout": "10 s", **more}
     )
     return checked
 
@@ -89,6 +89,67 @@ async def test_a_wrong_login_needs_a_person(tmp_path: Path, web_camera: WebCamer
         assert "does not accept" in error.message
         error = await fault(tmp_path, f"{address}/{scheme}.jpg")
         assert "asks for a user" in error.message
+
+
+OFFERS = {
+    "basic first": [BASIC, digest()],
+    "digest first": [digest(), BASIC],
+    "in one header, basic first": [f"{BASIC}, {digest()}"],
+    "in one header, digest first": [f"{digest()},{BASIC}"],
+    "a digest nobody computes first": [digest("SHA-512-256"), digest(), BASIC],
+    "digest of the body": [BASIC, digest(qop="auth-int")],
+    "in small letters": [BASIC.lower(), digest().replace("Digest", "digest")],
+}
+
+
+@pytest.mark.parametrize("offers", OFFERS.values(), ids=OFFERS)
+async def test_no_password_goes_out_readable_where_digest_is_offered(
+    tmp_path: Path, web_camera: WebCamera, offers: list[str]
+) -> None:
+    web_camera.offers = offers
+    login = {"user": USER, "password": PASSWORD}
+    async with serving(web_camera) as address, events(tmp_path, f"{address}/asks.jpg", **login) as stream:
+        async for _ in first(stream, 3):
+            pass
+    assert {header.partition(" ")[0] for header in web_camera.shown} == {"Digest"}
+    assert web_camera.asked.count(401) == 1
+
+
+@pytest.mark.parametrize(
+    ("offers", "kind"),
+    [
+        ([BASIC, digest("SHA-512-256")], "a kind of digest that FRAS does not know (SHA-512-256)"),
+        ([digest(qop="other"), BASIC], "a kind of digest that FRAS does not know (qop other)"),
+        ([f'{BASIC}, Digest realm="camera"'], "a kind of digest that FRAS does not know (incomplete)"),
+        (["NTLM", "Negotiate"], "a login that FRAS does not know (ntlm, negotiate)"),
+    ],
+)
+async def test_a_login_that_cannot_be_done_is_named_and_no_password_sent(
+    tmp_path: Path, web_camera: WebCamera, offers: list[str], kind: str
+) -> None:
+    web_camera.offers = offers
+    async with serving(web_camera) as address:
+        error = await fault(tmp_path, f"{address}/asks.jpg", user=USER, password=SECRET)
+    assert isinstance(error, NeedsHuman)
+    assert error.message == f"{address}/asks.jpg asks for {kind}"
+    assert "the password was not sent" in error.hint
+    assert web_camera.shown == []
+
+
+async def test_a_camera_that_is_switched_to_digest_gets_no_basic_any_more(
+    tmp_path: Path, web_camera: WebCamera
+) -> None:
+    web_camera.offers = [BASIC]
+    login = {"user": USER, "password": PASSWORD}
+    async with serving(web_camera) as address, events(tmp_path, f"{address}/asks.jpg", **login) as stream:
+        await anext(stream)
+        assert web_camera.shown.pop().startswith("Basic")
+        web_camera.offers = [digest()]
+        async for _ in first(stream, 4):
+            pass
+    basic, *after = web_camera.shown
+    assert basic.startswith("Basic")
+    assert {header.partition(" ")[0] for header in after} == {"Digest"}
 
 
 def _log_in(url: str) -> int:
@@ -225,26 +286,84 @@ async def test_certificates(tmp_path: Path, web_camera: WebCamera) -> None:
                 assert isinstance(await anext(stream), Frame)
 
 
+@pytest.mark.parametrize(
+    ("status", "said"), [(404, "is not there"), (403, "forbids it"), (302, "points elsewhere: http")]
+)
 async def test_an_address_that_worked_may_come_back_another_needs_a_person(
-    tmp_path: Path, web_camera: WebCamera
+    tmp_path: Path, web_camera: WebCamera, status: int, said: str
 ) -> None:
-    """As while a camera starts, whose web server is there before its pictures are."""
+    """As while a camera starts, whose web server is there before its pictures are, or which has too many viewers."""
+    web_camera.before = status
     async with serving(web_camera) as address:
         assert isinstance(await fault(tmp_path, f"{address}/late.jpg"), NeedsHuman)
         web_camera.started = True
         async with events(tmp_path, f"{address}/late.jpg") as stream:
             await anext(stream)
             web_camera.started = False
-            with pytest.raises(NotReady, match="is not there"):
+            with pytest.raises(NotReady, match=said):
                 async for _ in stream:
                     pass
         assert isinstance(await fault(tmp_path, f"{address}/late.jpg"), NotReady)
-        assert isinstance(await fault(tmp_path, f"{address}/never.jpg"), NeedsHuman)
+        assert isinstance(await fault(tmp_path, f"{address}/late.jpg?other"), NeedsHuman)
 
 
-async def test_settings_that_contradict_each_other(tmp_path: Path) -> None:
-    for more in ({"pin": "00" * 32, "verify": False}, {"user": "a:b", "password": "x"}):
-        assert isinstance(await fault(tmp_path, "https://127.0.0.1:1/x.jpg", **more), Permanent)
+async def test_a_refused_login_needs_a_person_even_where_it_worked(tmp_path: Path, web_camera: WebCamera) -> None:
+    """Trying again would lock the account."""
+    web_camera.before, web_camera.started = 401, True
+    async with serving(web_camera) as address, events(tmp_path, f"{address}/late.jpg") as stream:
+        await anext(stream)
+        web_camera.started = False
+        with pytest.raises(NeedsHuman, match="asks for a user"):
+            async for _ in stream:
+                pass
+
+
+async def test_what_is_slow_is_told_from_what_is_away(tmp_path: Path) -> None:
+    for behave, said in ((hang, "does not answer within 0.2 s"), (dripping_body, "answers, and has not sent its pict")):
+        async with misbehaving(behave) as port:
+            error = await fault(tmp_path, f"http://127.0.0.1:{port}/x.jpg", timeout="200 ms")
+        assert said in error.message
+
+
+async def test_damaged_pictures_hold_up_the_opening_for_two_seconds_at_most(
+    tmp_path: Path, web_camera: WebCamera
+) -> None:
+    web_camera.picture = lambda number: jpeg(number)[:900]
+    clock = ManualClock()
+    async with serving(web_camera) as address, make_context(tmp_path, clock=clock) as context:
+        with pytest.raises(NotReady, match="damaged"):
+            async with SNAPSHOT.open(config(f"{address}/open.jpg", every="30 s"), context):
+                pass
+    assert clock.slept == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"user": "a:b", "password": "x"}, "holds a colon"),
+        ({"password": SECRET}, "has a password and no user"),
+        ({"url": f"http://:{SECRET}@camera/x.jpg"}, "has a password and no user"),
+        ({"url": f"http://admin:{SECRET}@camera/x.jpg", "user": "admin"}, "given twice"),
+        ({"pin": "00" * 32, "verify": False}, "would ignore"),
+        ({"url": "http://camera/x.jpg", "pin": "00" * 32}, "http shows no certificate"),
+    ],
+)
+async def test_settings_that_contradict_each_other(tmp_path: Path, more: dict[str, Any], says: str) -> None:
+    assert SNAPSHOT.check is not None
+    given = {"url": "https://127.0.0.1:1/x.jpg", **more}
+    with pytest.raises(Permanent, match=says) as raised:
+        SNAPSHOT.check(config(**given))
+    assert SECRET not in str(raised.value)
+    assert isinstance(await fault(tmp_path, **given), Permanent)
+    SNAPSHOT.check(config("http://admin@camera/x.jpg"))
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong"), [("every", "0 s"), ("every", "2 min"), ("timeout", "0 s"), ("timeout", "2 h")]
+)
+def test_durations_that_make_no_sense(key: str, wrong: str) -> None:
+    with pytest.raises(vol.Invalid, match="out of range"):
+        config("http://camera/x.jpg", **{key: wrong})
 
 
 async def test_the_probe_says_what_there_is(tmp_path: Path, web_camera: WebCamera) -> None:
