@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from hub.pipeline.members import Member, Seen
@@ -73,13 +73,25 @@ class Rule(Protocol):
     async def able(self) -> bool: ...
 
 
-class Chain:
-    """Asks the next of `members` about the faces that the one before was unsure of; of one member it is just that.
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """The decision on a face that holds so far, by which of the members; `missed`: one asked since was away."""
 
-    A later member that is away holds up nothing: the earlier verdict stands.
+    decision: Decision
+    stage: int = 0
+    missed: bool = False
+
+
+class Chain:
+    """Asks the next of `members` about the faces that the last who said something was unsure of; of one member it is
+    just that.
+
+    A later member that is away, or does not see a face, holds up nothing: the earlier decision stands, and the next
+    after it is asked.
     """
 
-    def __init__(self, members: Sequence[Member], clock: Clock, reach: float = 0.0) -> None:
+    def __init__(self, members: Sequence[Member], clock: Clock, reach: Sequence[float] = ()) -> None:
+        """`reach` is that of each member but the last, in its own measure; see hub.recognition.chain."""
         self._members = members
         self._clock = clock
         self._reach = reach
@@ -93,43 +105,38 @@ class Chain:
     async def judge(self, pictures: Sequence[Picture]) -> list[Judged]:
         first = self._members[0]
         seen = await first.see(pictures)
-        said = [[_certain(one) for one in found] for found in await first.decide(pictures, seen)]
-        stages = [[0] * len(found) for found in said]
+        standing = [[_Standing(_certain(one)) for one in found] for found in await first.decide(pictures, seen)]
         for stage in range(1, len(self._members)):
-            asked = [
-                [f for f, decision in enumerate(found) if at[f] == stage - 1 and chain.unsure(decision, self._reach)]
-                for found, at in zip(said, stages, strict=True)
-            ]
-            await self._ask(stage, pictures, seen, asked, said, stages)
-        return [
-            judged(one, chain.each_once(found, at), [_said(self._members[stage]) for stage in at], self.model_id)
-            for one, found, at in zip(seen, said, stages, strict=True)
-        ]
+            await self._ask(stage, pictures, seen, standing)
+        return [self._verdict(one, found) for one, found in zip(seen, standing, strict=True)]
 
     async def able(self) -> bool:
         return await self._members[0].able()
 
+    def _verdict(self, seen: Seen, standing: Sequence[_Standing]) -> Judged:
+        decisions = [unknown(one.decision, Unknown.NOT_ASKED) if one.missed else one.decision for one in standing]
+        stages = [one.stage for one in standing]
+        by = [_said(self._members[stage]) for stage in stages]
+        return judged(seen, chain.each_once(decisions, stages), by, self.model_id)
+
     async def _ask(
-        self,
-        stage: int,
-        pictures: Sequence[Picture],
-        seen: Sequence[Seen],
-        asked: Sequence[Sequence[int]],
-        said: list[list[Decision]],
-        stages: list[list[int]],
+        self, stage: int, pictures: Sequence[Picture], seen: Sequence[Seen], standing: list[list[_Standing]]
     ) -> None:
-        """Replaces what was said of `asked` faces; one that the member does not see keeps its decision."""
+        """Replaces what stands of the faces that are unsure, where the member says something of them."""
+        asked = [
+            [f for f, one in enumerate(found) if chain.unsure(one.decision, self._reach[one.stage])]
+            for found in standing
+        ]
         some = [p for p, faces in enumerate(asked) if faces]
         if not some:
             return
         answers = await self._answers(stage, [pictures[p] for p in some], [seen[p].only(asked[p]) for p in some])
         for number, p in enumerate(some):
             for place, f in enumerate(asked[p]):
-                answer = answers[number][place] if answers is not None else None
                 if answers is None:
-                    said[p][f] = unknown(said[p][f], Unknown.NOT_ASKED)
-                elif answer is not None and answer.candidates:
-                    said[p][f], stages[p][f] = answer, stage
+                    standing[p][f] = replace(standing[p][f], missed=True)
+                elif (answer := answers[number][place]) is not None and not chain.silent(answer):
+                    standing[p][f] = _Standing(answer, stage)
 
     async def _answers(
         self, stage: int, pictures: Sequence[Picture], seen: Sequence[Seen]

@@ -21,6 +21,11 @@ def unsure(decision: Decision, reach: float) -> bool:
     return round(decision.threshold - decision.score, 6) <= reach
 
 
+def silent(decision: Decision) -> bool:
+    """Whether it says nothing of the face: there was nobody to compare with, or too little to be seen."""
+    return decision.reason in (Unknown.NOBODY_ENROLLED, Unknown.TOO_SMALL, Unknown.BLURRED, Unknown.TURNED_AWAY)
+
+
 def each_once(decisions: Sequence[Decision], stages: Sequence[int]) -> list[Decision]:
     """The faces of one frame with each person named once at most: by the earliest of the `stages` that did."""
     return once(decisions, [(-stage,) for stage in stages])

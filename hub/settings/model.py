@@ -128,11 +128,12 @@ class RecognizerPart(Part):
 
 @dataclass(frozen=True, slots=True)
 class Chained:
-    """The next of `members` is asked only about faces that the one before was unsure of: by `reach`, see docs."""
+    """The next of `members` is asked only about faces that the one before was unsure of: by `reach`, of each member
+    but the last in its own measure, see docs."""
 
     id: str
     members: tuple[str, ...]
-    reach: float
+    reach: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)

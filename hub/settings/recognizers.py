@@ -65,7 +65,9 @@ def recognizers_of(entries: Sequence[Entry], parts: Sequence[RecognizerPart]) ->
     combinations: list[Chained | Agreeing] = []
     for entry in entries:
         if entry.members == "chain":
-            combinations.append(Chained(entry.id, tuple(entry.values["chain"]), entry.values["reach"]))
+            members = tuple(entry.values["chain"])
+            reach = entry.values["reach"]
+            combinations.append(Chained(entry.id, members, reach if len(reach) > 1 else reach * (len(members) - 1)))
         elif entry.members == "ensemble":
             members = tuple(entry.values["ensemble"])
             combinations.append(Agreeing(entry.id, members, entry.values.get("agree", len(members))))
@@ -95,6 +97,12 @@ def _combination(document: Document, entry: Entry, ids: set[str], platforms: set
     if len(members) < 2:
         fact = f"{entry.members} has {'one member' if members else 'no members'}"
         yield from problem_at(document, where, fact, "name two at least, or remove the entry")
+    steps = max(len(members) - 1, 1)
+    reach = entry.values.get("reach", ())
+    if len(reach) not in (0, 1, steps):
+        fact = f"reach has {len(reach)} numbers, and there are {len(members)} members"
+        hint = f"write one for each but the last ({steps}), or a single one for all"
+        yield from problem_at(document, (*entry.keys, "reach"), fact, hint)
     agree = entry.values.get("agree")
     if agree is not None and agree > len(members) >= 2:
         fact = f"agree is {agree}, and there are {len(members)} members"

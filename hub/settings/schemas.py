@@ -104,6 +104,18 @@ days = Validator(
     },
 )
 
+_DISTANCE = number(0, 1000)
+
+
+def _reaches(value: Any) -> tuple[float, ...]:
+    return tuple(_DISTANCE(one) for one in (value if isinstance(value, list) and value else [value]))
+
+
+reach = Validator(
+    _reaches, {"anyOf": [_DISTANCE.json_schema, {"type": "array", "minItems": 1, "items": _DISTANCE.json_schema}]}
+)
+"""Of a chain: one distance for all members, or one for each but the last."""
+
 SECTIONS = {
     vol.Required("hub", description="The school itself"): dict,
     vol.Optional("http", description="Where the web panel and the REST API listen"): dict,
@@ -176,7 +188,7 @@ RECOGNIZER: dict[Any, Any] = {
 CHAIN = {
     vol.Required("id", description="Names it for cameras"): slug,
     vol.Required("chain", description="The next is asked only about faces the one before was unsure of"): [slug],
-    vol.Optional("reach", default=0.1, description="Unsure: a best score so far below the threshold"): number(0, 1000),
+    vol.Optional("reach", default=0.1, description="Unsure: a best score so far below the threshold"): reach,
 }
 
 ENSEMBLE = {

@@ -9,22 +9,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from hub.db import templates
 from hub.pipeline.galleries import GalleryKeeper
 from hub.pipeline.judge import Judge
-from hub.pipeline.members import EmbedderMember, IdentifierMember
+from hub.pipeline.members import EmbedderMember, IdentifierMember, Seen
 from hub.pipeline.verdicts import Chain, Ensemble, Judged
-from hub.plugin import Box, Face, Identifier, NotReady, Picture, Sight
+from hub.plugin import Box, Candidate, Face, Identifier, NotReady, Picture, Quality, Sight
 from hub.recognition.consent import Consent
 from hub.recognition.models import combined
-from hub.recognition.policy import Policy, Thresholds, Unknown
+from hub.recognition.policy import Decision, Policy, Thresholds, Unknown
 from tests.support import squares
 from tests.support.azure import FakeAzure, crop, faults, serving
 from tests.support.azure.client import opened
 from tests.support.colours import COLOURS
-from tests.support.services import Services, services
+from tests.support.context import ManualClock
+from tests.support.services import NINE, Services, services
 
 NEARLY_ADA = (230, 75, 20)
 """Near ada's colour, and near nobody else's."""
@@ -107,7 +110,7 @@ async def test_consent_that_ended_a_moment_ago_names_nobody(both: Both) -> None:
 
 
 async def test_only_the_unsure_leave_the_building(both: Both) -> None:
-    rule = Chain([both.local, both.cloud], both.parts.clock, reach=0.1)
+    rule = Chain([both.local, both.cloud], both.parts.clock, reach=[0.1])
     (judged,) = await rule.judge([picture(COLOURS["bob"], COLOURS["dee"])])
     assert names(judged) == ["bob", None]
     assert both.fake.calls == {}  # bob is sure, dee (who refused, say) near nobody
@@ -126,7 +129,7 @@ async def test_a_crop_shows_no_other_face(both: Both, chained: bool) -> None:
     """Dee, who refused perhaps, stands close beside."""
     shown = picture(NEARLY_ADA)
     shown.pixels[FACE : 2 * FACE, 2 * FACE + 10 : 3 * FACE] = COLOURS["dee"]
-    rule = Chain([both.local, both.cloud] if chained else [both.cloud], both.parts.clock, reach=0.1)
+    rule = Chain([both.local, both.cloud] if chained else [both.cloud], both.parts.clock, reach=[0.1])
     (judged,) = await rule.judge([shown])
     assert names(judged) == ["ada", None]
     (sheet,) = (np.asarray(Image.open(io.BytesIO(body))).astype(int) for body in both.fake.bodies)
@@ -155,14 +158,14 @@ async def test_a_crop_shows_no_face_that_was_too_small_to_be_looked_at(both: Bot
 
 
 async def test_the_earlier_stage_keeps_the_name(both: Both) -> None:
-    rule = Chain([both.local, both.cloud], both.parts.clock, reach=0.1)
+    rule = Chain([both.local, both.cloud], both.parts.clock, reach=[0.1])
     (judged,) = await rule.judge([picture(NEARLY_ADA, COLOURS["ada"])])
     assert names(judged) == [None, "ada"]
     assert [face.decision.reason for face in judged.faces if not face.decision.person] == [Unknown.TAKEN]
 
 
 async def test_a_later_member_that_is_away_holds_up_nothing(both: Both) -> None:
-    rule = Chain([both.local, both.cloud], both.parts.clock, reach=0.1)
+    rule = Chain([both.local, both.cloud], both.parts.clock, reach=[0.1])
     both.fake.fault = faults.status(503)
     for _ in range(3):
         (judged,) = await rule.judge([picture(NEARLY_ADA, COLOURS["bob"])])
@@ -180,14 +183,93 @@ async def test_a_later_member_that_is_away_holds_up_nothing(both: Both) -> None:
 async def test_a_later_member_that_hangs_is_not_waited_for(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub.pipeline.verdicts.PATIENCE", 0.05)
     both.fake.fault = faults.hang
-    (judged,) = await Chain([both.local, both.cloud], both.parts.clock, reach=0.1).judge([picture(NEARLY_ADA)])
+    (judged,) = await Chain([both.local, both.cloud], both.parts.clock, reach=[0.1]).judge([picture(NEARLY_ADA)])
     assert [face.decision.reason for face in judged.faces] == [Unknown.NOT_ASKED]
+
+
+SAYS = {
+    "sure": ("ada", 0.9),
+    "a stranger": (None, 0.1),
+    "unsure": (None, 0.55),
+    "blurred": (Unknown.BLURRED, 0.58),
+    "sees nothing": None,
+}
+"""What a member makes of a face: a name, or a reason not to, and the score. The threshold is 0.6."""
+
+
+class Scripted:
+    """A member that says of each face what it is told to; `asked` are the faces it was asked about, by place."""
+
+    finder = property(lambda self: self)
+    policy = Policy(Thresholds(0.6, 0.7, 0))
+
+    def __init__(self, name: str, says: Sequence[str] | None) -> None:
+        self.model_id = name
+        self.says = says
+        self.asked: list[int] = []
+
+    async def see(self, pictures: Sequence[Picture]) -> list[Seen]:
+        assert self.says is not None
+        quality, nowhere = Quality(80, 100), np.zeros(3, np.float32)
+        faces = tuple(Face(Box(100 * place, 0, 80, 80), 1, quality, nowhere) for place in range(len(self.says)))
+        return [Seen(faces, (), self.model_id)]
+
+    async def decide(self, pictures: Sequence[Picture], seen: Sequence[Seen]) -> list[list[Decision | None]]:
+        if self.says is None:
+            raise NotReady("the test says so")
+        (one,) = seen
+        self.asked = [int(face.box.x) // 100 for face in one.faces]
+        return [[self.decision(place) for place in self.asked]]
+
+    def decision(self, place: int) -> Decision | None:
+        assert self.says is not None
+        if (said := SAYS[self.says[place]]) is None:
+            return None
+        name, score = said
+        person = f"{name}{place}" if name == "ada" else None  # somebody else in each place, or it would be taken
+        reason = None if person else name if isinstance(name, Unknown) else Unknown.NOT_CLOSE
+        return Decision(person, score, None, 0.6, False, reason, (Candidate(f"ada{place}", score),))
+
+    async def able(self) -> bool:
+        return True
+
+
+@given(st.data())
+async def test_a_chain_goes_on_with_the_next_whatever_one_in_the_middle_does(data: st.DataObject) -> None:
+    """Four members and up to three faces: each is asked about what the last who said something was unsure of."""
+    count = data.draw(st.integers(1, 3))
+    says = st.lists(st.sampled_from(sorted(SAYS)), min_size=count, max_size=count)
+    first = data.draw(st.lists(st.sampled_from(["sure", "unsure", "a stranger"]), min_size=count, max_size=count))
+    scripts = [first, *(data.draw(st.none() | says) for _ in range(3))]
+    members = [Scripted(str(number), script) for number, script in enumerate(scripts)]
+    (judged,) = await Chain(members, ManualClock(NINE), [0.1] * 3).judge([picture()])
+    for place, face in enumerate(judged.faces):
+        last, away = 0, False
+        for number, script in enumerate(scripts[1:], 1):
+            unsure = scripts[last] is not None and scripts[last][place] == "unsure"
+            assert (place in members[number].asked) == (unsure and script is not None)
+            if unsure and script is None:
+                away = True
+            elif unsure and script is not None and script[place] in ("sure", "unsure", "a stranger"):
+                last, away = number, False
+        expected = members[last].decision(place)
+        assert expected is not None
+        assert face.model_id == str(last)
+        assert (face.decision.person, face.decision.score) == (expected.person, expected.score)
+        assert face.decision.reason == (Unknown.NOT_ASKED if away else expected.reason)
+
+
+@pytest.mark.parametrize(("reach", "asked"), [([0.1, 0.01], False), ([0.1, 0.1], True), ([0.01, 0.1], False)])
+async def test_how_far_is_unsure_is_said_in_the_measure_of_who_was(reach: Sequence[float], asked: bool) -> None:
+    members = [Scripted(str(number), ["unsure"]) for number in range(3)]
+    await Chain(members, ManualClock(NINE), reach).judge([picture()])
+    assert bool(members[2].asked) is asked
 
 
 async def test_the_first_member_away_is_said(both: Both) -> None:
     both.fake.fault = faults.status(503)
     with pytest.raises(NotReady):
-        await Chain([both.cloud, both.local], both.parts.clock, reach=0.1).judge([picture(COLOURS["ada"])])
+        await Chain([both.cloud, both.local], both.parts.clock, reach=[0.1]).judge([picture(COLOURS["ada"])])
     with pytest.raises(NotReady):
         await Ensemble([both.local, both.cloud], 2).judge([picture(COLOURS["ada"])])
 
@@ -234,7 +316,7 @@ async def test_faces_of_two_embedders_are_paired(both: Both) -> None:
     both.squares.analysed = 0
     await Ensemble([askew, loose, cloud], 2).judge(shown)
     assert both.squares.analysed == 1, "a picture is looked at once by each"
-    chained = Chain([EmbedderMember(both.squares, parts.gallery, STRICT), askew], parts.clock, reach=0.1)
+    chained = Chain([EmbedderMember(both.squares, parts.gallery, STRICT), askew], parts.clock, reach=[0.1])
     (judged,) = await chained.judge([picture(COLOURS["dee"], NEARLY_ADA)])
     assert names(judged) == [None, "ada"]
 

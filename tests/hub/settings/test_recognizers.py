@@ -44,7 +44,7 @@ def test_a_list_of_platforms_and_what_is_put_together_of_them(tmp_path: Path) ->
         RecognizerPart("onnx_local", "other", {"pack": "zoo", "min_face": 40}, nowhere, "local"),
     )
     assert found.recognizer.combinations == (
-        Chained("careful", ("local", "other"), 0.1),
+        Chained("careful", ("local", "other"), (0.1,)),
         Agreeing("both", ("other", "local"), 2),
         Agreeing("all", ("other", "local"), 2),
     )
@@ -60,6 +60,18 @@ def test_each_may_have_a_policy_of_its_own(tmp_path: Path) -> None:
     assert found.policy_of("other") == PolicySettings(threshold=0.7, max_turn=40)
     wrong = SEVERAL.replace("pack: zoo", "policy: {threshold: 0.7, single_frame: 0.6}")
     assert said(tmp_path, wrong)[0].startswith("5: single_frame (0.6) is below threshold (0.7)")
+
+
+@pytest.mark.parametrize(("written", "reach"), [("0.2", (0.2, 0.2)), ("[0.2, 0.05]", (0.2, 0.05)), ("[0]", (0, 0))])
+def test_how_far_a_chain_reaches_is_said_once_or_for_each_step(
+    tmp_path: Path, written: str, reach: tuple[float, ...]
+) -> None:
+    three = SEVERAL.replace(
+        "[local, other]}", f"[local, other, third], reach: {written}}}\n  - {{id: third, platform: onnx_local}}", 1
+    )
+    (chained, *_) = settings(tmp_path, three).recognizer.combinations
+    assert isinstance(chained, Chained)
+    assert chained.reach == reach
 
 
 def test_one_needs_no_id(tmp_path: Path) -> None:
@@ -84,6 +96,12 @@ def test_one_needs_no_id(tmp_path: Path) -> None:
         ("finder: local", "finder: other", "5: 'other' cannot find its own faces"),
         ("finder: local", "finder: careful", "5: 'careful' is a combination itself"),
         ("recognizer: careful", "recognizer: carefl", "10: no recogniser has the id 'carefl'; did you mean 'careful'?"),
+        (
+            "[local, other]",
+            "[local, other], reach: [0.1, 0.2]",
+            "6: reach has 2 numbers, and there are 2 members; write",
+        ),
+        ("[local, other]", "[local, other], reach: []", "6: Invalid config for 'chain': expected a number for 'reach'"),
         ("chain: [local, other]", "chain: local", "6: Invalid config for 'chain': expected a list for 'chain'"),
         ("chain: [local, other]", "chain: [local, other], reech: 1", "6: Invalid config for 'chain': 'reech' is an"),
         ("pack: zoo", "pakc: zoo", "5: Invalid config for 'onnx_local': 'pakc' is an invalid option"),
