@@ -6,12 +6,16 @@ import re
 import traceback
 from pathlib import Path
 
+from config.secret import MASK
 from hub.plugin import NeedsHuman, NotReady, Permanent, PluginError
 
 LONGEST_SUMMARY = 200
 """Characters: a library may put a whole response into its message."""
 
-_CREDENTIALS = re.compile(r"//[^/\s@]+@")
+_URL = re.compile(r"(\W*(?:\w[\w+.-]*:)?//)?(\S+)")
+_DELIMITERS = re.compile("[/?#=]")
+_BEHIND = re.compile("(?<=[?#=]).+")
+_PRIVATE = re.compile("pass|pwd|secret|token|key|credential|signature", re.IGNORECASE)
 
 
 class PluginFault(NotReady):
@@ -22,12 +26,33 @@ class PluginFault(NotReady):
 
 
 def summary(error: BaseException) -> str:
-    """One line for people: type, message and place; no URL credentials, and no path an OSError carries."""
+    """One line for people: type, message and place; nothing secret of a URL, and no path an OSError carries."""
     text = error.strerror or "" if isinstance(error, OSError) else str(error)
-    text = _CREDENTIALS.sub("//***@", text.strip().partition("\n")[0])[:LONGEST_SUMMARY]
+    text = masked(text.strip().partition("\n")[0])[:LONGEST_SUMMARY]
     line = type(error).__name__ + (f": {text}" if text else "")
     frames = traceback.extract_tb(error.__traceback__)
     return f"{line} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else line
+
+
+def masked(text: str) -> str:
+    """`text` without what may be a password: logins of URLs, and whatever follows a `?`, `#` or `=` in one.
+
+    Where an `@` may belong to the login or to what follows the host, nothing but the scheme is left.
+    """
+    return re.sub(r"\S+", _masked_word, text)
+
+
+def _masked_word(word: re.Match[str]) -> str:
+    found = _URL.fullmatch(word[0])
+    if found is None:
+        return word[0]
+    scheme, rest = found[1] or "", found[2]
+    login, at, place = rest.rpartition("@")
+    if at and (scheme or ":" in login):
+        return scheme + (MASK if _DELIMITERS.search(login) else f"{MASK}@{_BEHIND.sub(MASK, place)}")
+    if scheme or "?" in rest or _PRIVATE.search(rest.partition("=")[0]):
+        return scheme + _BEHIND.sub(MASK, rest)
+    return word[0]
 
 
 def meaning(error: BaseException) -> PluginError:
