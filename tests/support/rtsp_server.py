@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -150,6 +151,33 @@ def answering(status: str) -> Behave:
             writer.write(b"RTSP/1.0 " + status.encode() + b"\r\n" + b"".join(numbers) + b"\r\n\r\n")
 
     return answer
+
+
+def telling(status: str, *, ends: bool = False) -> Behave:
+    """In mid-stream: says so unasked, as a server that ends a session, and sends no more pictures. Then it ends the
+    connection, or else answers the same to whatever is asked."""
+
+    async def tell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(f"RTSP/1.0 {status}\r\nCSeq: 1\r\n\r\n".encode())
+        await writer.drain()
+        if ends:
+            writer.write_eof()
+            await reader.read()
+        else:
+            await answering(status)(reader, writer)
+
+    return tell
+
+
+async def message(reader: asyncio.StreamReader) -> bytes:
+    """One message of RTSP, or one packet that is interleaved with them (RFC 2326, 10.12)."""
+    start = await reader.readexactly(1)
+    if start == b"$":
+        about = await reader.readexactly(3)
+        return start + about + await reader.readexactly(int.from_bytes(about[1:], "big"))
+    head = start + await reader.readuntil(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: *(\d+)", head)
+    return head + await reader.readexactly(int(length[1]) if length else 0)
 
 
 def faulty_after(count: int, port: int, then: Behave) -> Behave:
