@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 from ..clock import Clock
 from ..errors import NotReady, PluginError
+from .chain import Arrival, Chain, dated
 
 LONGEST_CHAIN: Final = 64_000_000
-"""Bytes between two key frames that are worth keeping; 20 s of 25 Mbit/s."""
+"""Bytes that may wait to be decoded; 20 s of 25 Mbit/s."""
+MOST_PACKETS: Final = 4096
+"""Packets that may; 68 s of 60 frames/s."""
 LAST_MOMENT: Final = 0.5
 """Seconds that a thread gets to end when it is told to."""
 HANGING: Final = 4
@@ -44,19 +45,6 @@ class Opened:
         return f"{self.codec.upper()}{size}{rate}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Arrival:
-    """A packet, when it arrived by the wall clock and by the monotonic one."""
-
-    packet: Any
-    at: datetime
-    monotonic: float
-
-
-Chain: TypeAlias = deque[Arrival]
-"""A key frame and what builds on it, in order; what has been decoded is taken off the left."""
-
-
 class Reader:
     """Use `reading`. The thread writes, the event loop reads; both see whole attributes only."""
 
@@ -68,13 +56,15 @@ class Reader:
         self._news = asyncio.Event()
         self._asked = False
         self._closed = False
-        self._size = 0
+        self._following = False
         self.opened: Opened | None = None
         self.error: PluginError | None = None
-        self.chain: Chain = deque()
+        self.chain = Chain()
         """Replaced at each key frame: whoever still decodes an older one is behind, and starts anew with this."""
         self.latest = 0.0
         """Monotonic time of the latest packet, at first of the opening."""
+        self.keyed = 0.0
+        """That of the latest key frame, at first of the opening."""
 
     def run(self) -> None:
         """Until the stream ends, fails or is closed; never raises."""
@@ -91,7 +81,7 @@ class Reader:
     async def close(self) -> None:
         """The thread ends at the next packet, or when its own timeout strikes; that is not waited for."""
         self._closed = True
-        self.chain = deque()
+        self.chain = Chain()
         self._news.clear()
         self._asked = True
         if self.error is None:
@@ -119,7 +109,7 @@ class Reader:
         if codec is None:
             raise NotReady("the stream is in a format that cannot be decoded", hint="choose H.264, H.265 or MJPEG")
         rate = stream.average_rate or stream.guessed_rate
-        self.latest = self._clock.monotonic()
+        self.latest = self.keyed = self._clock.monotonic()
         self.opened = Opened(codec.name, codec.width, codec.height, float(rate or 0), codec.pix_fmt, codec.extradata)
         self._tell()
         for packet in container.demux(stream):
@@ -129,18 +119,15 @@ class Reader:
                 self._keep(packet)
 
     def _keep(self, packet: Any) -> None:
-        arrival = Arrival(packet, self._clock.now(), self._clock.monotonic())
+        arrival = Arrival(dated(packet, self._clock.now()), self._clock.monotonic())
         self.latest = arrival.monotonic
         if packet.is_keyframe:
-            self._size = packet.size
-            self.chain = deque([arrival])
-        elif self._size:
-            self._size += packet.size
-            if self._size > LONGEST_CHAIN:
-                self._size = 0  # nothing more until the next key frame
-                self.chain = deque()
-            else:
-                self.chain.append(arrival)
+            self.keyed = arrival.monotonic
+            self.chain, self._following = Chain(arrival), True
+        elif self._following:
+            self.chain.append(arrival)
+            if self.chain.size > LONGEST_CHAIN or len(self.chain) > MOST_PACKETS:
+                self.chain, self._following = Chain(), False  # nothing more until the next key frame
         self._tell()
 
     def _tell(self) -> None:

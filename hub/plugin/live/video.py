@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -11,10 +10,11 @@ from typing import Any, Final
 from ..context import PluginContext
 from ..errors import NotReady
 from ..media import MOST_PIXELS, Unreadable
-from .reader import LAST_MOMENT, Chain, Explain, Open, Opened, Reader, reading
+from .chain import Chain, arrived
+from .reader import LAST_MOMENT, Explain, Open, Opened, Reader, reading
 from .shots import Shot, frame_shot, jpeg_shot
 
-_HINT: Final = "is it overloaded, or the network down? it is opened again"
+_SILENT: Final = "is it overloaded, or the network down? it is opened again"
 
 UNDECODED: Final = 60.0
 """Seconds without a picture, though data arrive, after which the stream is opened anew."""
@@ -35,7 +35,7 @@ class Video:
         self._quality = quality
         self._timeout = timeout
         self._decoder: Any = None
-        self._chain: Chain = deque()
+        self._chain = Chain()
         """The one the decoder is in the middle of."""
         self._broken = False
 
@@ -64,12 +64,15 @@ class Video:
                 if (opened := reader.opened) is not None:
                     break
                 if clock.monotonic() >= deadline:
-                    raise NotReady(f"the camera did not begin within {seconds:g} s", hint=_HINT)
+                    raise NotReady(f"the camera did not begin within {seconds:g} s", hint=_SILENT)
                 await reader.news(deadline - clock.monotonic())
             yield cls(context, reader, opened, every.total_seconds(), quality, seconds)
 
-    async def newest(self) -> Shot:
-        """The newest picture not asked for before; waits for one. Raises NotReady when the camera falls silent."""
+    async def newest(self, within: float = UNDECODED) -> Shot:
+        """The newest picture not asked for before; waits for one.
+
+        Raises NotReady when the camera falls silent, or what it sends gives no picture `within` so many seconds.
+        """
         clock, reader = self._context.clock, self._reader
         begun = clock.monotonic()
         while True:
@@ -80,14 +83,24 @@ class Video:
                 if shot is not None:
                     return shot
             now = clock.monotonic()
-            if now >= reader.latest + self._timeout:
-                raise NotReady(f"the camera has sent nothing for {self._timeout:g} s", hint=_HINT)
-            if now >= begun + UNDECODED:
-                raise NotReady(
-                    f"what the camera sends ({self.opened}) gives no picture",
-                    hint="choose H.264, H.265 or MJPEG in its settings",
-                )
-            await reader.news(min(reader.latest + self._timeout, begun + UNDECODED) - now)
+            if now >= min(reader.latest + self._timeout, begun + within):
+                raise self._nothing(begun, now)
+            await reader.news(min(reader.latest + self._timeout, begun + within) - now)
+
+    def _nothing(self, begun: float, now: float) -> NotReady:
+        """Why there has been no picture since `begun`."""
+        silent, unkeyed = now - self._reader.latest, now - self._reader.keyed
+        if silent >= min(self._timeout, now - begun):
+            return NotReady(f"the camera has sent nothing for {min(silent, self._timeout):.2g} s", hint=_SILENT)
+        if unkeyed >= now - begun:
+            return NotReady(
+                f"the camera is connected ({self.opened}), and has sent no key frame for {unkeyed:.0f} s",
+                hint="shorten the key-frame interval (GOP) in its settings, and switch off smart codecs",
+            )
+        return NotReady(
+            f"what the camera sends ({self.opened}) gives no picture",
+            hint="choose H.264, H.265 or MJPEG in its settings",
+        )
 
     def _decode(self, chain: Chain) -> Shot | None:
         """The picture of the key frame while that is new enough, else of the newest frame; None if there is none yet.
@@ -100,29 +113,26 @@ class Video:
 
         if chain is not self._chain:
             self._begin(chain)
-        head = chain[0]
+        head = chain.head
         to_the_end = not head.packet.is_keyframe or self._context.clock.monotonic() - head.monotonic > self._every
-        frame, at = None, None
+        frame = None
         for _ in range(len(chain)):
-            arrival = chain.popleft()
             try:
-                for frame in self._decoder.decode(arrival.packet):  # noqa: B007 the last one counts
+                for frame in self._decoder.decode(chain.take().packet):  # noqa: B007 the last one counts
                     self.decoded += 1
-                    at = arrival.at
             except av.FFmpegError:
                 self._broken = True  # what follows builds on it: wait for the next key frame
-                chain.clear()
+                while chain:
+                    chain.take()
                 break
             if (frame is not None and not to_the_end) or self._reader.chain is not chain:
                 break
-        if frame is None or at is None:
-            return None
-        return frame_shot(at, frame, self._quality)
+        return None if frame is None else frame_shot(arrived(frame), frame, self._quality)
 
     def _passed_through(self, chain: Chain) -> Shot | None:
-        arrival = chain.popleft()
+        packet = chain.take().packet
         try:
-            return jpeg_shot(arrival.at, bytes(arrival.packet))
+            return jpeg_shot(arrived(packet), bytes(packet))
         except Unreadable:
             return None
 
@@ -137,6 +147,6 @@ class Video:
                 self._decoder.pix_fmt = self.opened.pixels
             self._decoder.thread_count = 1  # more would hold frames back, and there are other cameras
             self._decoder.options = {"max_pixels": str(MOST_PIXELS)}
-        elif self._chain or self._broken:
-            self._decoder.flush_buffers()
+        else:
+            self._decoder.flush_buffers()  # a decoder that reorders still holds the last pictures of the old chain
         self._chain, self._broken = chain, False

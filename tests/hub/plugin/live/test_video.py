@@ -30,10 +30,18 @@ def film(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return encoded(tmp_path_factory.mktemp("film") / "film.mkv", levels, request.param)
 
 
-def encoded(path: Path, pictures: list[Pixels], codec: str) -> Path:
+@pytest.fixture(scope="module", params=["libx264", "libx265"])
+def reordered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same film with two pictures between those they are predicted from, as some cameras send it."""
+    levels = [scene() // 4 + 6 * number for number in range(3 * GOP)]
+    return encoded(tmp_path_factory.mktemp("film") / "film.mkv", levels, request.param, between=2)
+
+
+def encoded(path: Path, pictures: list[Pixels], codec: str, between: int = 0) -> Path:
     with av.open(str(path), "w") as container:
-        tuning = f"keyint={GOP}:min-keyint={GOP}:scenecut=0:bframes=0:open-gop=0:log-level=none"
-        options = {"preset": "ultrafast", "tune": "zerolatency", f"{codec[3:]}-params": tuning}
+        tuning = f"keyint={GOP}:min-keyint={GOP}:scenecut=0:bframes={between}:b-adapt=0:open-gop=0:log-level=none"
+        tune = {} if between else {"tune": "zerolatency"}
+        options = {"preset": "ultrafast", **tune, f"{codec[3:]}-params": tuning}
         stream: Any = container.add_stream(codec, rate=10, options={} if codec == "mjpeg" else options)
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
@@ -58,10 +66,12 @@ class Tap:
         for _ in range(count):
             self._packets.put(next(self._source))
 
-    def spoil(self) -> None:
+    def spoil(self, *, as_key: bool = False) -> None:
         """The next packet is lost and nonsense comes in its place."""
         next(self._source)
-        self._packets.put(av.Packet(b"nonsense!"))
+        nonsense = av.Packet(b"nonsense!")
+        nonsense.is_keyframe = as_key
+        self._packets.put(nonsense)
 
     def end(self) -> None:
         self._packets.put(None)
@@ -103,11 +113,11 @@ def watched(
     return opened()
 
 
-async def come(tap: Tap, count: int, *, spoilt: bool = False) -> None:
+async def come(tap: Tap, count: int, *, spoilt: bool = False, as_key: bool = False) -> None:
     """Lets packets through and waits until the reader has dealt with them."""
     due = tap.taken + count
     if spoilt:
-        tap.spoil()
+        tap.spoil(as_key=as_key)
     else:
         tap.let(count)
     async with asyncio.timeout(10):
@@ -200,18 +210,92 @@ async def test_after_damage_it_waits_for_the_next_key_frame(tmp_path: Path, film
         assert number(await waiting) == GOP
 
 
-async def test_data_that_never_become_a_picture_are_given_up(tmp_path: Path, film: Path) -> None:
+@pytest.mark.parametrize(
+    ("as_key", "said"), [(True, "gives no picture"), (False, "no key frame for 60 s; shorten the key-frame interval")]
+)
+async def test_data_that_never_become_a_picture_are_given_up(
+    tmp_path: Path, film: Path, as_key: bool, said: str
+) -> None:
     clock = ManualClock()
     async with watched(tmp_path, film, clock) as (tap, video):
         for _ in range(2 * GOP):
-            await come(tap, 1, spoilt=True)
+            await come(tap, 1, spoilt=True, as_key=as_key)
         waiting = asyncio.create_task(video.newest())
         await asyncio.sleep(0.02)
         assert not waiting.done()
         await clock.sleep(UNDECODED)
-        await come(tap, 1, spoilt=True)
-        with pytest.raises(NotReady, match="gives no picture"):
+        await come(tap, 1, spoilt=True, as_key=as_key)
+        with pytest.raises(NotReady, match=said):
             await waiting
+
+
+async def test_a_picture_held_back_by_the_decoder_is_never_dated_as_now(tmp_path: Path, reordered: Path) -> None:
+    clock = ManualClock()
+    async with watched(tmp_path, reordered, clock, every=0) as (tap, video):
+        await come(tap, GOP)
+        await clock.sleep(1)
+        assert number(await video.newest()) < GOP
+        await clock.sleep(30)
+        waiting = asyncio.create_task(video.newest())
+        back = clock.now()
+        await come(tap, 4)
+        shot = await waiting
+        assert (number(shot) >= GOP, shot.captured_at) == (True, back)
+
+
+async def test_pictures_that_come_out_of_order_have_the_times_they_came_at(tmp_path: Path, reordered: Path) -> None:
+    """A picture that others are predicted from arrives before these, and is shown after them."""
+    order = [packet.pts for packet in av.open(str(reordered)).demux(video=0) if packet.size][:GOP]
+    shown = sorted(order)
+    clock = ManualClock()
+    async with watched(tmp_path, reordered, clock, every=0) as (tap, video):
+        came, seen = [], set()
+        for _ in range(GOP):
+            came.append(clock.now())
+            await come(tap, 1)
+            await clock.sleep(1)
+            if (shot := video._decode(video._reader.chain)) is not None:
+                which = number(shot)
+                assert shot.captured_at == came[order.index(shown[which])]
+                seen.add(which)
+    assert len(seen) > GOP // 2
+
+
+async def test_a_key_frame_that_is_held_back_is_dated_by_itself(tmp_path: Path, reordered: Path) -> None:
+    clock = ManualClock()
+    async with watched(tmp_path, reordered, clock) as (tap, video):
+        begun = clock.now()
+        await come(tap, 1)
+        await clock.sleep(1)
+        await come(tap, 4)
+        shot = await video.newest()
+        assert (number(shot), shot.captured_at) == (0, begun)
+
+
+async def test_what_has_been_decoded_counts_no_more(
+    tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A camera whose next key frame is minutes away goes on as long as somebody looks."""
+    clock = ManualClock()
+    async with watched(tmp_path, film, clock, every=0) as (tap, video):
+        await come(tap, 1)
+        monkeypatch.setattr(reader, "LONGEST_CHAIN", video._reader.chain.head.packet.size + 1)
+        for expected in range(GOP):
+            if expected:
+                await come(tap, 1)
+            await clock.sleep(1)
+            assert number(await video.newest()) == expected
+
+
+async def test_tiny_packets_are_bounded_by_their_number(
+    tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "MOST_PACKETS", 3)
+    async with watched(tmp_path, film, ManualClock()) as (tap, video):
+        await come(tap, 3)
+        assert len(video._reader.chain) == (1 if video.opened.codec == "mjpeg" else 3)
+        await come(tap, 1)
+        assert len(video._reader.chain) == (1 if video.opened.codec == "mjpeg" else 0)
 
 
 async def test_what_grows_too_long_without_a_key_frame_is_not_kept(
@@ -219,7 +303,7 @@ async def test_what_grows_too_long_without_a_key_frame_is_not_kept(
 ) -> None:
     async with watched(tmp_path, film, ManualClock()) as (tap, video):
         await come(tap, 1)
-        monkeypatch.setattr(reader, "LONGEST_CHAIN", video._reader.chain[0].packet.size + 1)
+        monkeypatch.setattr(reader, "LONGEST_CHAIN", video._reader.chain.head.packet.size + 1)
         await come(tap, GOP - 1)
         assert len(video._reader.chain) == (1 if video.opened.codec == "mjpeg" else 0)
         await come(tap, 1)
