@@ -5,6 +5,8 @@ Everything is a context manager: what a command needs it opens, and leaving clos
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -54,6 +56,9 @@ from hub.runtime.context import Surroundings
 from hub.runtime.health import Health
 from hub.runtime.supervisor import Supervisor
 from hub.settings import Part, RecognizerPart, Settings, read_settings
+from hub.stranded import ADVICE, stranded
+
+logger = logging.getLogger("fras.hub")
 
 Report = Callable[[str], None]
 """Tells a waiting person what a slow step is doing."""
@@ -207,9 +212,13 @@ async def open_embedders(school: School) -> AsyncIterator[dict[str, Embedder]]:
 
 @asynccontextmanager
 async def open_storage(school: School) -> AsyncIterator[Storage]:
+    """The one hub.yaml names; what waits for another is said. Raises PluginError when it cannot be opened now."""
     part = school.settings.storage
     spec = school.catalog.spec("storage", part.platform)
     async with school.supervisor.open_storage(_id_of("storage", part), spec, part.options, patience=0) as storage:
+        around = Surroundings(school.paths.data, school.paths.base, school.zone)
+        for waits in await asyncio.to_thread(stranded, around, school.settings):
+            logger.warning("%s; %s", waits, ADVICE)
         yield storage
 
 
