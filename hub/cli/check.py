@@ -13,13 +13,16 @@ from config import Invalid, Place, Problem, Severity, format_problems
 from hub.app import Paths, known_nodes, stale_thresholds
 from hub.calibrating import ANEW
 from hub.cli import console
-from hub.connecting import Tried, try_services
+from hub.connecting import Tried, longest, try_services
 from hub.db.nodes import NodeState
+from hub.ground import other_owner
 from hub.model_files import without_model
 from hub.nodes.cameras import clashes
 from hub.runtime.catalog import Catalog
+from hub.runtime.context import Surroundings
 from hub.runtime.tasks import Abandoned
 from hub.settings import Settings, json_schema, read_settings
+from hub.stranded import ADVICE, stranded
 
 
 def check(
@@ -57,6 +60,9 @@ async def _check(where: Paths, connect: bool, json_lines: bool) -> int:
         problems += (*await asyncio.to_thread(without_model, where, settings, catalog),)
         if stale := await stale_thresholds(where, settings):
             problems += (Problem(Place(where.config.name, 0), str(stale), ANEW, Severity.WARNING),)
+        around = Surroundings(where.data, where.base, settings.school.time_zone)
+        for waits in await asyncio.to_thread(stranded, around, settings):
+            problems += (Problem(settings.storage.place, waits, ADVICE, Severity.WARNING),)
     except Invalid as invalid:
         problems = invalid.problems
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]
@@ -74,7 +80,11 @@ async def _check(where: Paths, connect: bool, json_lines: bool) -> int:
 
 async def _connect(where: Paths, settings: Settings, catalog: Catalog, json_lines: bool) -> int:
     abandoned = Abandoned()
-    console.say("trying each service, for up to 15 seconds")
+    if owner := other_owner(where.data):
+        console.say(
+            f"the data folder belongs to the user {owner}: what this user may do, the hub may not, or the reverse"
+        )
+    console.say(f"trying each service, for up to {longest(settings):g} seconds")
     tried = await try_services(settings, catalog, where, abandoned)
     for one in tried:
         if json_lines:

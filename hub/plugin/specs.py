@@ -80,6 +80,9 @@ class CameraSpec(PluginSpec):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecognizerSpec(PluginSpec):
     """`identifier` says that what is opened is an Identifier: where the service refuses, the hub starts without it.
+    Of one, `place` says which remote gallery these options name, for people and without secrets ("host/group"): where
+    it changes, the hub knows that whom it enrolled are still at the former. It touches nothing; without it every id in
+    hub.yaml has a gallery of its own, always the same.
 
     `models` answers `fras models`: it gets the options, the plugin's data folder and hub.yaml's folder, hashes what
     is there, and raises nothing for a damaged model. `install` answers `fras models install`: it gets a model's name
@@ -88,13 +91,19 @@ class RecognizerSpec(PluginSpec):
 
     open: Callable[[Config, PluginContext], AbstractAsyncContextManager[Embedder | Identifier]]
     identifier: bool = False
+    place: Callable[[Config], str] | None = None
     models: Callable[[Config, Path, Path], Sequence[ModelState]] | None = None
     install: Callable[[str, Config, Path, Path, Callable[[str], None]], None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorageSpec(PluginSpec):
+    """`stranded` says of the plugin's data folder what waits there ("2 pictures wait for bucket A") that goes nowhere
+    with these options, or at all: None, where hub.yaml names another platform. It says nothing when nothing does,
+    touches nothing, and raises OSError."""
+
     open: Callable[[Config, PluginContext], AbstractAsyncContextManager[Storage]]
+    stranded: Callable[[Path, Config | None], str] | None = None
 
 
 Spec: TypeAlias = CameraSpec | RecognizerSpec | StorageSpec

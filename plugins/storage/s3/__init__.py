@@ -11,6 +11,7 @@ from typing import Any
 from hub.plugin import Config, PluginContext, Storage, StorageSpec, hookimpl
 
 from .options import SCHEMA
+from .target import stranded
 
 
 @asynccontextmanager
@@ -45,6 +46,7 @@ def fras_plugins() -> Sequence[StorageSpec]:
             config_schema=SCHEMA,
             open=open_storage,
             probe=probe,
+            stranded=stranded,
             description="keeps images in a bucket of Amazon S3 or a server like it; they wait here while it is away",
         )
     ]

@@ -4,6 +4,7 @@
     deleting/KEY   to be deleted, before anything is put under the key
     unfinished/    being written
     locks/         who changes a key in the bucket holds its lock
+    bucket.json    for which bucket all this is (target.py)
 
 In a name, `+` stands for the key's `/`. A command beside the running hub (`fras enroll`, `fras people remove`) works on
 the same files: every change is one rename or unlink under one lock.
@@ -58,6 +59,8 @@ class Spool:
         self._deleting = folder / "deleting"
         self._unfinished = folder / "unfinished"
         self._locks = folder / "locks"
+        self.binding = self._locks / "target"
+        """What everybody who works on this spool holds a lock of."""
         for made in (self._waiting, self._deleting, self._unfinished, self._locks):
             made.mkdir(parents=True, exist_ok=True, mode=0o700)
         for left in self._unfinished.iterdir():
@@ -97,7 +100,7 @@ class Spool:
             if self._used - self._sizes.get(name, 0) + len(data) > self._most:
                 raise StorageFull("no room to wait in for the bucket", hint="raise storage: spool:")
         written = self._write(data)
-        with self._alone():
+        with self.alone():
             written.rename(self._waiting / name)
         _sync(self._waiting)
         self._count(name, len(data))
@@ -131,7 +134,7 @@ class Spool:
         """
         name = _name(key)
         fresh, parts = False, self.has_parts(key)
-        with self._alone():
+        with self.alone():
             with suppress(FileNotFoundError):
                 about = (self._waiting / name).stat()
                 offered = stat.S_IMODE(about.st_mode) == OFFERED
@@ -163,7 +166,7 @@ class Spool:
     def offered(self, key: str, entry: Entry) -> bool:
         """Notes that the server is about to get it; False when it is no longer there, or another."""
         path = self._waiting / _name(key)
-        with self._alone():
+        with self.alone():
             if not _is(path, entry):
                 return False
             path.chmod(OFFERED)
@@ -172,11 +175,16 @@ class Spool:
     def arrived(self, key: str, entry: Entry) -> None:
         """The bucket has it."""
         name = _name(key)
-        with self._alone():
+        with self.alone():
             if not _is(self._waiting / name, entry):
                 return
             (self._waiting / name).unlink()
         self._count(name, None)
+
+    def note(self, data: bytes, path: Path) -> None:
+        """A file beside those of the spool, on the same disk. Durable when it returns."""
+        self._write(data).rename(path)
+        _sync(path.parent)
 
     @contextmanager
     def claim(self, key: str, patience: float = 0.0) -> Iterator[None]:
@@ -213,8 +221,8 @@ class Spool:
         return path
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """For the moment of a rename."""
+    def alone(self) -> Iterator[None]:
+        """Among all processes, for the moment of a rename."""
         file = os.open(self._locks / "names", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, KEPT)
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -228,6 +236,20 @@ class Spool:
             if size is not None:
                 self._sizes[name] = size
                 self._used += size
+
+
+def left_in(folder: Path) -> str:
+    """What lies in the plugin's folder, for people: "2 pictures and 1 deletion wait"; empty for nothing."""
+    counts = (
+        (_files_in(folder / "waiting") + _files_in(folder / "unfinished"), "picture"),
+        (_files_in(folder / "deleting"), "deletion"),
+    )
+    told = [f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts if count]
+    return f"{' and '.join(told)} wait{'s' if sum(count for count, _ in counts) == 1 else ''}" if told else ""
+
+
+def _files_in(folder: Path) -> int:
+    return len(list(folder.iterdir())) if folder.is_dir() else 0
 
 
 def lock_of(key: str) -> str:
