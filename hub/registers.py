@@ -89,6 +89,7 @@ class Registers:
             ]
             seen = await observations.between(connection, reach.start, reach.end)
             signals = await ledger.signals(connection, tuple(rooms), reach.start, reach.end)
+            unseen = await ledger.unseen(connection, tuple(rooms), reach.start, reach.end)
             watermarks = await ledger.watermarks(connection) | dict.fromkeys(await nodes.ended(connection), now)
         return await asyncio.to_thread(
             register,
@@ -102,6 +103,7 @@ class Registers:
             rooms,
             self._rules,
             now,
+            unseen,
         )
 
     def days_of(self, moment: datetime) -> set[date]:

@@ -42,15 +42,18 @@ def watch(
     return Watch(cameras, 1.0 - missed / length, gaps, complete)
 
 
-def covered_spans(signals: Iterable[datetime], rules: Rules) -> list[Span]:
-    """What one camera covered: the time between signals (frames, heartbeats) no further apart than `rules.gap`.
+def covered_spans(signals: Iterable[datetime], rules: Rules, unseen: Iterable[Span] = ()) -> list[Span]:
+    """What one camera covered: the time between signals (frames, heartbeats) no further apart than `rules.gap`,
+    without what is `unseen`: from a frame at which nobody has looked to the next at which somebody has.
 
     A lone signal covers nothing: it proves an instant. The order of `signals` and repetitions do not matter.
     """
     moments = sorted(set(signals))
     silences = [i for i, (one, next_one) in enumerate(pairwise(moments), 1) if next_one - one > rules.gap]
     runs = pairwise([0, *silences, len(moments)])
-    return [Span(moments[first], moments[after - 1]) for first, after in runs if after - first > 1]
+    spans = [Span(moments[first], moments[after - 1]) for first, after in runs if after - first > 1]
+    blind = joined(unseen)
+    return [seen for span in spans for seen in uncovered(blind, span)] if blind else spans
 
 
 def joined(spans: Iterable[Span]) -> list[Span]:

@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-RULE_VERSION = "2"
+RULE_VERSION = "3"
 """Raised when the same facts and the same `Rules` would give other marks."""
 
 

@@ -36,19 +36,22 @@ def register(
     rooms: Mapping[str, str],
     rules: Rules,
     as_of: datetime,
+    unseen: Mapping[str, Iterable[Span]] | None = None,
 ) -> Register:
     """The register of the local date `day`, on which these lectures start.
 
-    `signals` (capture times of frames, heartbeats) and `watermarks` are by camera; `rooms` maps each camera to
-    the room it watches. Observations and signals outside `facts_of` the day are ignored, so that it does not
-    matter how much more a caller read; their order, repetition and batching do not matter either. `as_of`
-    decides nothing but whether patience with silent cameras has run out.
+    `signals` (capture times of frames, heartbeats), `unseen` (when frames had come that nobody has looked at) and
+    `watermarks` are by camera; `rooms` maps each camera to the room it watches. Observations and signals outside
+    `facts_of` the day are ignored, so that it does not matter how much more a caller read; their order, repetition and
+    batching do not matter either. `as_of` decides nothing but whether patience with silent cameras has run out.
     """
     lectures, people = sorted(lectures), tuple(people)
     reach = facts_of(day, lectures, zone, rules)
     found = sightings((o for o in observations if reach.start <= o.captured_at < reach.end), rules)
     covered = {
-        camera: covered_spans((s for s in times if reach.start <= s <= reach.end), rules)
+        camera: covered_spans(
+            (s for s in times if reach.start <= s <= reach.end), rules, (unseen or {}).get(camera, ())
+        )
         for camera, times in signals.items()
     }
     by_room: dict[str, list[Sighting]] = {}

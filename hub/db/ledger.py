@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Select, String, and_, bindparam, cast, func, literal, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.attendance.records import Span
 from hub.plugin import Heartbeat
 
 from . import school
@@ -269,6 +271,31 @@ async def signals(
     for camera, at in await connection.execute(select(both.c.camera, both.c.at).order_by(both.c.camera, both.c.at)):
         found[camera].append(at)
     return found
+
+
+async def unseen(
+    connection: AsyncConnection, of: Sequence[str], start: datetime, end: datetime
+) -> dict[str, list[Span]]:
+    """When in [start, end] something was to be seen at each of these cameras that nobody has looked at: from each frame
+    that waits to be recognised, or never was, to the next that has been, or to `end`. Only cameras that have such."""
+    moments = select(frames.c.camera, frames.c.captured_at).order_by(frames.c.camera, frames.c.captured_at)
+    moments = moments.where(frames.c.camera.in_(of), frames.c.captured_at.between(start, end))
+    waiting = moments.where(frames.c.outcome.in_((Outcome.PENDING, Outcome.REJECTED)))
+    missed: dict[str, list[datetime]] = {}
+    for camera, at in await connection.execute(waiting):
+        missed.setdefault(camera, []).append(at)
+    if not missed:
+        return {}
+    seen: dict[str, list[datetime]] = {camera: [] for camera in missed}
+    looked = moments.where(frames.c.camera.in_(list(missed)), frames.c.outcome.in_((Outcome.RECOGNISED, Outcome.EMPTY)))
+    for camera, at in await connection.execute(looked):
+        seen[camera].append(at)
+    return {camera: [_until_seen(at, seen[camera], end) for at in times] for camera, times in missed.items()}
+
+
+def _until_seen(at: datetime, seen: Sequence[datetime], end: datetime) -> Span:
+    after = bisect_left(seen, at)
+    return Span(at, seen[after] if after < len(seen) else end)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -78,7 +78,7 @@ async def lecture_register(
         if lecture is None:
             return None
         cameras = view.cameras_in(lecture.room)
-        watched = _timeline(view, lecture, await _signals(view, connection, lecture, cameras))
+        watched = await _timeline(view, connection, lecture, cameras)
         first = await began(view, connection, day) if watched and not watched.share else None
     shown = [named for named in roll if only in (None, named.mark.status)]
     shown.sort(key=lambda named: (ORDER.index(named.mark.status), natural(named.name), named.mark.person))
@@ -99,7 +99,7 @@ async def evidence(view: View, lecture_id: str, person: str) -> Evidence | None:
         if lecture is None:
             return None
         cameras = view.cameras_in(lecture.room) or list(named.mark.cameras)
-        signals = await _signals(view, connection, lecture, cameras)
+        watched = await _timeline(view, connection, lecture, cameras)
         early = lecture.start - view.settings.rules.early
         end = lecture.end or max(named.mark.last or early, early)
         seen = await overview_evidence.of_person(connection, person, cameras, early, end, OBSERVATIONS)
@@ -107,27 +107,20 @@ async def evidence(view: View, lecture_id: str, person: str) -> Evidence | None:
         lecture,
         named,
         tuple(cameras),
-        _timeline(view, lecture, signals),
+        watched,
         view.settings.rules.enough_coverage,
         tuple(seen),
     )
 
 
-async def _signals(
+async def _timeline(
     view: View, connection: Connection, lecture: LectureTally, cameras: Sequence[str]
-) -> Mapping[str, Sequence[datetime]]:
-    """Nothing of a day whose facts are gone: that none are left does not mean that nobody watched."""
-    if await facts.is_frozen(connection, lecture.date):
-        return {}
-    return await ledger.signals(connection, cameras, *_reach(view, lecture))
-
-
-def _reach(view: View, lecture: LectureTally) -> tuple[datetime, datetime]:
-    gap = view.settings.rules.gap
-    return lecture.start - gap, (lecture.end or lecture.start) + gap
-
-
-def _timeline(view: View, lecture: LectureTally, signals: Mapping[str, Sequence[datetime]]) -> Timeline | None:
-    if lecture.end is None or not signals:
+) -> Timeline | None:
+    """None of a day whose facts are gone: that none are left does not mean that nobody watched."""
+    if lecture.end is None or not cameras or await facts.is_frozen(connection, lecture.date):
         return None
-    return timeline(lecture.start, lecture.end, view.now, signals, view.settings.rules)
+    rules = view.settings.rules
+    reach = lecture.start - rules.gap, lecture.end + rules.gap
+    signals = await ledger.signals(connection, cameras, *reach)
+    unseen = await ledger.unseen(connection, cameras, *reach)
+    return timeline(lecture.start, lecture.end, view.now, signals, rules, unseen)

@@ -38,9 +38,17 @@ class Timeline:
 
 
 def timeline(
-    start: datetime, end: datetime, now: datetime, signals: Mapping[str, Sequence[datetime]], rules: Rules
+    start: datetime,
+    end: datetime,
+    now: datetime,
+    signals: Mapping[str, Sequence[datetime]],
+    rules: Rules,
+    unseen: Mapping[str, Sequence[Span]],
 ) -> Timeline | None:
-    """`signals` are by camera; None before the start, when there is nothing to say yet."""
+    """`signals`, and what is `unseen` between them, are by camera.
+
+    None before the start, when there is nothing to say yet.
+    """
     until = min(end, now)
     if until <= start:
         return None
@@ -48,7 +56,7 @@ def timeline(
     if start < latest < until and now - latest <= rules.gap:
         until = latest  # the next signal is due: what lies between is not lost yet
     cameras = tuple(
-        Watched(camera, tuple(_clipped(covered_spans(signals[camera], rules), start, until)))
+        Watched(camera, tuple(_clipped(covered_spans(signals[camera], rules, unseen.get(camera, ())), start, until)))
         for camera in sorted(signals)
     )
     gaps = uncovered((span for camera in cameras for span in camera.spans), Span(start, until))

@@ -35,6 +35,14 @@ def test_a_lone_signal_covers_nothing() -> None:
     assert covered_spans([at("09:00")] * 5, RULES) == []
 
 
+def test_what_nobody_has_looked_at_covers_nothing_whatever_heartbeats_say() -> None:
+    times = every("09:00", "09:20")
+    unseen = [Span(at("09:05"), at("09:07")), Span(at("09:06"), at("09:08")), Span(at("09:18"), at("09:40"))]
+    assert covered_spans(times, RULES, unseen) == [Span(at("09:00"), at("09:05")), Span(at("09:08"), at("09:18"))]
+    assert covered_spans(times, RULES, [Span(at("08:00"), at("10:00"))]) == []
+    assert covered_spans(times, RULES, [Span(at("08:00"), at("08:30"))]) == covered_spans(times, RULES)
+
+
 def test_the_share_is_of_the_lecture_alone() -> None:
     assert watched(door=("08:00", "12:00")).share == 1
     assert watched(door=("09:25", "12:00")).share == pytest.approx(0.5)

@@ -11,6 +11,7 @@ import uuid6
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.attendance.records import Span
 from hub.db import ledger
 from hub.db.engine import Database
 from hub.db.ledger import Entry, Kind, Outcome, Pending, Verdict
@@ -89,6 +90,30 @@ async def test_signals_are_frames_that_were_seen_and_heartbeats(database: Databa
         assert await ledger.signals(connection, ["a"], at(1), at(2.5)) == {"a": [at(1), at(2), at(2.5)]}
         both = await ledger.signals(connection, ["other", "nobody", "a"], at(3), at(3))
         assert both == {"other": [at(3)], "nobody": [], "a": [at(3)] * (at(3) in seen)}
+
+
+async def test_unseen_is_the_time_from_a_frame_nobody_looked_at_to_one_that_somebody_did(database: Database) -> None:
+    ends = {
+        1: Outcome.EMPTY,
+        2: Outcome.REJECTED,
+        3: Outcome.SUPERSEDED,
+        4: Outcome.PENDING,
+        5: Outcome.RECOGNISED,
+        6: Outcome.EMPTY,
+        8: Outcome.REJECTED,
+    }
+    frames = {seq: waiting("a", seq) for seq in ends}
+    async with database.write() as connection:
+        await enter(connection, [*frames.values(), waiting("b", 3), waiting("other", 1)])
+        done = [verdict(frames[seq], outcome) for seq, outcome in ends.items() if outcome is not Outcome.PENDING]
+        await ledger.conclude(connection, done, at(9))
+        await ledger.watched(connection, [("a", Heartbeat(at(2.5))), ("a", Heartbeat(at(9)))], at(9))
+        assert await ledger.unseen(connection, ["a", "b", "c"], at(0), at(10)) == {
+            "a": [Span(at(2), at(5)), Span(at(4), at(5)), Span(at(8), at(10))],
+            "b": [Span(at(3), at(10))],
+        }
+        assert await ledger.unseen(connection, ["a"], at(5), at(7)) == {}
+        assert await ledger.unseen(connection, [], at(0), at(10)) == {}
 
 
 async def test_watermarks_only_rise_and_wait_for_recognition(database: Database) -> None:

@@ -21,11 +21,11 @@ def every(start: str, end: str) -> list:  # type: ignore[type-arg]
 
 
 def test_nothing_is_said_before_the_start() -> None:
-    assert timeline(START, END, START, {"door": []}, RULES) is None
+    assert timeline(START, END, START, {"door": []}, RULES, {}) is None
 
 
 def test_one_camera_of_the_room_suffices() -> None:
-    line = timeline(START, END, at("11:00"), {"a": every("08:50", "09:20"), "b": every("09:20", "10:00")}, RULES)
+    line = timeline(START, END, at("11:00"), {"a": every("08:50", "09:20"), "b": every("09:20", "10:00")}, RULES, {})
     assert line
     assert (line.share, line.gaps) == (1.0, ())
     assert [watched.spans for watched in line.cameras] == [
@@ -35,17 +35,17 @@ def test_one_camera_of_the_room_suffices() -> None:
 
 
 def test_a_gap_is_named() -> None:
-    line = timeline(START, END, at("11:00"), {"a": every("08:50", "09:10") + every("09:30", "10:00")}, RULES)
+    line = timeline(START, END, at("11:00"), {"a": every("08:50", "09:10") + every("09:30", "10:00")}, RULES, {})
     assert line
     assert line.gaps == (Span(at("09:10"), at("09:30")),)
     assert round(line.share, 3) == 0.6
 
 
 def test_a_running_lecture_is_not_short_of_the_signal_that_is_due() -> None:
-    line = timeline(START, END, at("09:20:25"), {"a": every("08:50", "09:20")}, RULES)
+    line = timeline(START, END, at("09:20:25"), {"a": every("08:50", "09:20")}, RULES, {})
     assert line
     assert (line.until, line.share) == (at("09:20"), 1.0)
-    line = timeline(START, END, at("09:25"), {"a": every("08:50", "09:20")}, RULES)
+    line = timeline(START, END, at("09:25"), {"a": every("08:50", "09:20")}, RULES, {})
     assert line
     assert (line.until, line.gaps) == (at("09:25"), (Span(at("09:20"), at("09:25")),))
 
@@ -55,10 +55,17 @@ def test_a_running_lecture_is_not_short_of_the_signal_that_is_due() -> None:
     st.integers(1, 5000).map(lambda second: START + timedelta(seconds=second)),
 )
 def test_what_is_watched_and_what_is_not_make_up_the_time_so_far(signals: list, now) -> None:  # type: ignore[type-arg, no-untyped-def]
-    line = timeline(START, END, now, {"a": [one for one in signals if one <= now]}, RULES)
+    line = timeline(START, END, now, {"a": [one for one in signals if one <= now]}, RULES, {})
     assert line
     watched = sum((span.end - span.start for span in line.cameras[0].spans if span.start < line.until), timedelta())
     lost = sum((gap.end - gap.start for gap in line.gaps), timedelta())
     assert watched + lost == line.until - line.start
     assert 0 <= line.share <= 1
     assert all(0 <= line.place(moment) <= 1 for moment in signals)
+
+
+def test_what_nobody_has_looked_at_is_a_gap() -> None:
+    unseen = {"a": [Span(at("09:10"), at("09:15"))]}
+    line = timeline(START, END, at("11:00"), {"a": every("08:50", "10:00")}, RULES, unseen)
+    assert line is not None
+    assert line.gaps == (Span(at("09:10"), at("09:15")),)
