@@ -154,6 +154,8 @@ class Inbox:
         self._deliveries: list[_Delivery] = []
         self._beats: list[_Beat] = []
         self._delivered = asyncio.Event()
+        self._doubtful: list[_Delivery] = []
+        """Those of which nobody could say whether their commit was lost, or only the answer to it."""
         self._arrived: list[Pending] = []
         self._arrival = asyncio.Event()
         self._closed = False
@@ -301,6 +303,9 @@ class Inbox:
 
     async def _write_down(self, deliveries: Sequence[_Delivery], beats: Sequence[_Beat]) -> None:
         ids: dict[Number, str | None] = {}
+        doubtful, self._doubtful = self._doubtful, []
+        if doubtful:
+            await self._take_back(doubtful)
         if deliveries:
             async with self._database.read() as connection:
                 ids = await ledger.find(connection, [delivery.number for delivery in deliveries])
@@ -355,11 +360,12 @@ class Inbox:
         return sorted(written, key=lambda delivery: delivery.entry.frame.id)
 
     async def _take_back(self, written: Sequence[_Delivery]) -> None:
-        """Removes the files of frames whose commit failed, unless it did not fail after all or nobody can tell."""
+        """Removes the files of frames whose commit failed, unless it did not fail after all or nobody can tell yet."""
         try:
-            async with self._database.read() as connection:
+            async with self._database.write() as connection:  # which waits until the earlier transaction has its end
                 kept = set((await ledger.find(connection, [d.number for d in written])).values())
         except DatabaseError:
+            self._doubtful += written
             return
         ids = [delivery.entry.frame.id for delivery in written]
         await self._in_thread(self._spool.remove, [name for name in ids if name not in kept])

@@ -221,7 +221,7 @@ def _engine(
     if _is_file(url):
         engine = file_engine(url, query_only, migrating, BUSY_SECONDS, begin)
     else:
-        engine = server_engine(url, query_only, BUSY_SECONDS)
+        engine = server_engine(url, query_only, migrating, BUSY_SECONDS)
     stack.push_async_callback(engine.dispose)
     return engine
 

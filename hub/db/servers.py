@@ -5,32 +5,34 @@ from __future__ import annotations
 from sqlalchemy import URL, Connection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from . import silence
 from .errors import DatabaseError
 
 READERS = 8
 """Connections that one process reads through; it writes through one more."""
 POOL_SECONDS = 30
 """How long a reader waits until another gives its connection back."""
-CONNECT_SECONDS = 10
-"""How long a server may take to answer."""
 ENCODINGS = ("UTF8", "SQL_ASCII")
 """Of a database, those in which every name can be written."""
 KEEPALIVE = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
 """A hub whose machine is gone holds its locks for a minute, not for two hours."""
 
 
-def server_engine(url: URL, query_only: bool, busy_seconds: float) -> AsyncEngine:
-    """An engine that reads, or one that writes and waits for locks for `busy_seconds`."""
-    return create_async_engine(
+def server_engine(url: URL, query_only: bool, migrating: bool, busy_seconds: float) -> AsyncEngine:
+    """An engine that reads, or one that writes and waits for locks for `busy_seconds`.
+
+    A statement of one that is `migrating`, be it a whole school, takes what it takes.
+    """
+    engine = create_async_engine(
         url,
         hide_parameters=True,
         isolation_level="REPEATABLE READ" if query_only else "READ COMMITTED",
-        pool_pre_ping=True,
         pool_size=READERS if query_only else 1,
         max_overflow=0,
         pool_timeout=POOL_SECONDS,
         connect_args={
-            "timeout": CONNECT_SECONDS,
+            "timeout": silence.CONNECT_SECONDS,
+            "command_timeout": None if migrating else silence.COMMAND_SECONDS,
             "server_settings": {
                 "application_name": "fras",
                 "jit": "off",  # compiling takes longer than any query here
@@ -40,6 +42,8 @@ def server_engine(url: URL, query_only: bool, busy_seconds: float) -> AsyncEngin
             },
         },
     )
+    silence.end_every_wait(engine)
+    return engine
 
 
 def refuse_unfit(connection: Connection, name: str) -> None:
