@@ -19,7 +19,6 @@ from zoneinfo import ZoneInfo
 from hub import restoring
 from hub.backup import Backup
 from hub.calibrating import Stale, stale_calibration
-from hub.crops import Crops
 from hub.db import copying, objections, remote
 from hub.db import school as school_name
 from hub.db.copying import Copied
@@ -35,6 +34,7 @@ from hub.nodes.entrances import Entrances
 from hub.nodes.registry import Registry
 from hub.people import Erasure
 from hub.pipeline.judge import Judge
+from hub.picture_keys import keys_of
 from hub.plugin import Clock, Embedder, Identifier, PluginError, Storage, SystemClock
 from hub.policies import enrolment_policy, policy_for
 from hub.recognisers import (
@@ -241,10 +241,10 @@ async def open_enrolment(school: School) -> AsyncIterator[Enrolments]:
 
 async def enrolments_of(school: School, embedders: Mapping[str, Embedder], storage: Storage) -> dict[str, Enrolment]:
     """Enrolment for each of these. Raises DatabaseError."""
-    made = {}
+    made, keys = {}, keys_of(school.paths.data)
     for name, embedder in embedders.items():
         policy = await policy_for(school.database, embedder.model, school.settings.policy_of(name))
-        made[name] = Enrolment(school.database, embedder, storage, enrolment_policy(policy), school.clock)
+        made[name] = Enrolment(school.database, embedder, storage, enrolment_policy(policy), school.clock, keys)
     return made
 
 
@@ -282,8 +282,7 @@ async def forget_elsewhere(school: School, person: str) -> dict[str, str]:
 async def open_erasure(school: School) -> AsyncIterator[Erasure]:
     """What taking leave of somebody needs beside the school."""
     async with open_storage(school) as storage:
-        crops = Crops(school.database, storage, school.clock, school.settings.keep.crops)
-        yield Erasure(school.database, storage, crops, school.clock)
+        yield Erasure(school.database, storage, school.clock)
 
 
 @asynccontextmanager
@@ -327,8 +326,7 @@ async def restore(paths: Paths, file: Path, *, force: bool = False, report: Repo
                 pictures = await restoring.fill(storage, folder / "storage")
                 objecting = new / objections.NAME
                 async with open_database(f"sqlite:///{staged}", objections=objecting) as brought_back:
-                    crops = Crops(brought_back, storage, clock, settings.keep.crops)
-                    erasure = Erasure(brought_back, storage, crops, clock)
+                    erasure = Erasure(brought_back, storage, clock)
                     objected, erased = await restoring.heed(brought_back, erasure, objecting)
                     removed = await restoring.heed_removals(brought_back, objecting)
                     await restoring.renew_credentials(brought_back)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-
-import uuid6
 
 from hub.db import enrolments, observations
 from hub.db.engine import Database
 from hub.db.observations import Crop
-from hub.plugin import Clock, Storage
+from hub.picture_keys import PictureKeys
+from hub.plugin import Clock, PluginError, Storage
 
 __all__ = ["Crop", "Crops"]
 
@@ -29,10 +27,11 @@ GRACE = timedelta(hours=1)
 class Crops:
     """Crops of people who were recognised, kept for `keep`."""
 
-    def __init__(self, database: Database, storage: Storage, clock: Clock, keep: timedelta) -> None:
+    def __init__(self, database: Database, storage: Storage, clock: Clock, keep: timedelta, keys: PictureKeys) -> None:
         self._database = database
         self._storage = storage
         self._clock = clock
+        self._keys = keys
         self.keep = keep
         """For how long. A shorter time holds for what was stored before, too; a longer one does not."""
 
@@ -42,7 +41,7 @@ class Crops:
         Raises what the storage raises, StorageFull among it.
         """
         now = self._clock.now()
-        key = new_key(f"{PREFIX}{captured_at.astimezone(UTC):%Y-%m-%d}/", now)
+        key = self._keys.new(f"{PREFIX}{captured_at.astimezone(UTC):%Y-%m-%d}/", now)
         await self._storage.put(key, data)
         return Crop(key, now, now + self.keep)
 
@@ -58,13 +57,13 @@ class Crops:
             removed += len(keys)
 
     async def sweep_orphans(self) -> int:
-        """Removes crops and portraits without a row, older than GRACE, and says how many: crashes leave them."""
+        """Removes the pictures of this hub without a row, older than GRACE, and says how many: crashes leave them."""
         before = self._clock.now() - GRACE
         removed = 0
         batch: list[str] = []
         for prefix in (PREFIX, PORTRAITS):
             async for key in self._storage.list(prefix):
-                stored_at = _stored_at(key)
+                stored_at = self._keys.stored_at(key)
                 if stored_at is not None and stored_at < before:
                     batch.append(key)
                 if len(batch) >= BATCH:
@@ -84,35 +83,26 @@ class Crops:
             kept = await observations.kept_crops(connection, [key for key in keys if key not in portraits])
             kept |= await enrolments.kept_crops(connection, portraits)
         orphans = [key for key in keys if key not in kept]
-        for key in orphans:
-            await self._storage.delete(key)
+        await delete_all(self._storage, orphans)
         return len(orphans)
-
-    async def forget(self, person: str) -> int:
-        """Removes every crop that shows the person, and says how many."""
-        async with self._database.read() as connection:
-            keys = await observations.crops_of(connection, person)
-        await self.remove(keys)
-        return len(keys)
 
     async def remove(self, keys: Sequence[str]) -> None:
         """Removes crops; the observations they show stay."""
-        for key in keys:
-            await self._storage.delete(key)
+        await delete_all(self._storage, keys)
         async with self._database.write() as connection:
             await observations.drop_crops(connection, keys)
 
 
-def new_key(prefix: str, moment: datetime) -> str:
-    """A key of its own for a JPEG stored at `moment`, a UUIDv7 (RFC 9562, 5.7: 48 bits of milliseconds since 1970)."""
-    milliseconds = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
-    return f"{prefix}{uuid.UUID(int=milliseconds << 80 | uuid6.uuid7().int & (1 << 80) - 1)}.jpg"
+async def delete_all(storage: Storage, keys: Iterable[str]) -> None:
+    """Deletes each, whatever becomes of the others: a storage that is away notes what is to go, and shows it no more.
 
-
-def _stored_at(key: str) -> datetime | None:
-    """When a picture was stored, from its name; None for a name that `new_key` did not give."""
-    try:
-        name = uuid.UUID(key.rsplit("/", 1)[-1].removesuffix(".jpg"))
-        return datetime.fromtimestamp((name.int >> 80) / 1000, UTC) if name.version == 7 else None
-    except (ValueError, OverflowError):
-        return None
+    Raises the first error, in the end.
+    """
+    first: PluginError | None = None
+    for key in keys:
+        try:
+            await storage.delete(key)
+        except PluginError as error:
+            first = first or error
+    if first is not None:
+        raise first

@@ -10,7 +10,7 @@ from hub.db.engine import Database
 from hub.enrolment import Enrolment, PersonResult
 from hub.pipeline.galleries import GalleryKeeper
 from hub.pipeline.members import Scope
-from hub.plugin import Clock, Embedder, Invented, Storage
+from hub.plugin import Clock, Embedder, Invented
 from hub.portraits import Pupil, read_pupils
 from hub.recognition.calibration import halfway
 from hub.recognition.consent import INVENTED, Consent, invented, standing
@@ -22,9 +22,7 @@ NOTICE = "demo: a drawing, nobody's likeness"
 
 async def seed(
     database: Database,
-    embedder: Embedder,
-    storage: Storage,
-    policy: Policy,
+    enrolment: Enrolment,
     clock: Clock,
     casts: Iterable[Invented],
     report: Callable[[str], None],
@@ -42,9 +40,9 @@ async def seed(
         for refuses in (False, True):
             signature = Signature(Consent.REFUSED if refuses else Consent.GRANTED, INVENTED, NOTICE)
             await register_people(database, [pupil for pupil, no in pupils if no is refuses], signature, clock)
-    lacking = await _lacking(database, [pupil for pupil, _ in pupils], embedder.model.id, clock)
+    lacking = await _lacking(database, [pupil for pupil, _ in pupils], enrolment.model_id, clock)
     done = 0
-    async for result in Enrolment(database, embedder, storage, policy, clock).enrol(lacking):
+    async for result in enrolment.enrol(lacking):
         if isinstance(result, PersonResult):
             done += 1
             report(f"enrolling the demo school: {min(done, len(lacking))} of {len(lacking)}")

@@ -15,10 +15,11 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from hub.crops import PORTRAITS, new_key
+from hub.crops import PORTRAITS, delete_all
 from hub.db import consent, enrolments, templates
 from hub.db.engine import Database
 from hub.db.enrolments import EnrolmentImage, State
+from hub.picture_keys import PictureKeys
 from hub.pipeline.apart import apart
 from hub.plugin import Clock, Embedder, Embedding, Face, Picture, PluginError, Sight, Storage
 from hub.plugin.media import crop_jpeg
@@ -101,12 +102,21 @@ class _Run:
 class Enrolment:
     """Makes templates of portraits of people whose consent stands. One person is one transaction."""
 
-    def __init__(self, database: Database, embedder: Embedder, storage: Storage, policy: Policy, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        embedder: Embedder,
+        storage: Storage,
+        policy: Policy,
+        clock: Clock,
+        keys: PictureKeys,
+    ) -> None:
         self._database = database
         self._embedder = embedder
         self._storage = storage
         self._policy = policy
         self._clock = clock
+        self._keys = keys
 
     @property
     def model_id(self) -> str:
@@ -312,7 +322,7 @@ class Enrolment:
                     continue
                 serving.append(_vector(image))
                 if pictures and image.source_sha256 in pictures:
-                    key = new_key(PORTRAITS, self._clock.now())
+                    key = self._keys.new(PORTRAITS, self._clock.now())
                     stored.append(key)
                     await self._storage.put(key, pictures[image.source_sha256])
                     rows.append(replace(image, crop_key=key))
@@ -322,10 +332,10 @@ class Enrolment:
             stands = await self._store(person, rows, made)
         except Exception:
             with suppress(PluginError):  # then they are orphans, which the hub sweeps
-                await self._delete(stored)
+                await delete_all(self._storage, stored)
             raise
         old = [image.crop_key for image, verdict in zip(images, verdicts, strict=True) if verdict.refusal or not stands]
-        await self._delete([*(key for key in old if key), *(() if stands else stored)])
+        await delete_all(self._storage, [*(key for key in old if key), *(() if stands else stored)])
         return (len(made.used) if made else 0) if stands else None
 
     def _template(self, vectors: Sequence[Embedding]) -> Template | None:
@@ -345,10 +355,6 @@ class Enrolment:
             else:
                 await templates.replace(connection, person, model_id, made.vector, len(made.used), at=now)
         return True
-
-    async def _delete(self, keys: Iterable[str]) -> None:
-        for key in keys:
-            await self._storage.delete(key)
 
     def _row(self, person: str, looked: _Looked, **what: Any) -> EnrolmentImage:
         return EnrolmentImage(person, looked.sha256, self._embedder.model.id, **what)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hub.crops import Crops
+from hub.crops import delete_all
 from hub.db import consent, enrolments, observations, people, templates
 from hub.db.engine import Database
 from hub.db.enrolments import EnrolmentImage
 from hub.db.people import Person
 from hub.failure import Failure
-from hub.plugin import Clock, Storage
+from hub.plugin import Clock, PluginError, Storage
 from hub.recognition.consent import Consent, ConsentEvent, standing
 
 
@@ -102,23 +101,26 @@ class Roll:
 class Erasure:
     """Removes what storage holds of a person, and the person."""
 
-    def __init__(self, database: Database, storage: Storage, crops: Crops, clock: Clock) -> None:
+    def __init__(self, database: Database, storage: Storage, clock: Clock) -> None:
         self._database = database
         self._storage = storage
-        self._crops = crops
         self._clock = clock
 
     async def pictures(self, person: str) -> int:
-        """Deletes the evidence crops that show the person and the kept portraits, and says how many."""
+        """Deletes the evidence crops that show the person and the kept portraits, and says how many.
+
+        Raises what storage raises, once it was asked for each; then their rows stay, for the next time.
+        """
         async with self._database.read() as connection:
             images = await enrolments.of_person(connection, person)
+            crops = await observations.crops_of(connection, person)
         kept = [image.crop_key for image in images if image.crop_key]
-        await self._delete(kept)
+        await delete_all(self._storage, [*kept, *crops])
         async with self._database.write() as connection:
             await enrolments.forget(connection, person)
-        crops = await self._crops.forget(person)
+            await observations.drop_crops(connection, crops)
         await self._database.forget_log()
-        return len(kept) + crops
+        return len(kept) + len(crops)
 
     async def person(self, person: str) -> int:
         """Deletes the person with everything that is theirs; observations of them become unknown faces.
@@ -133,7 +135,7 @@ class Erasure:
             if not await people.remove(connection, person):
                 raise Failure(f"nobody has the id {person!r}", hint="fras people list shows everybody")
         await self._database.forget_log()
-        await self._delete(late)
+        await delete_all(self._storage, late)
         return pictures + len(late)
 
     async def lapsed(self) -> int:
@@ -147,13 +149,15 @@ class Erasure:
             objecting = everybody - await consent.granted(connection, everybody, now)
             held = await templates.holders(connection) | await enrolments.holders(connection)
             lapsed = sorted((held & objecting) | await observations.shown(connection, objecting))
+        first: PluginError | None = None
         for person in lapsed:
             async with self._database.write() as connection:
                 await templates.remove(connection, person, at=now)
                 await enrolments.forget_embeddings(connection, person)
-            await self.pictures(person)
+            try:
+                await self.pictures(person)
+            except PluginError as error:
+                first = first or error
+        if first is not None:
+            raise first
         return len(lapsed)
-
-    async def _delete(self, keys: Sequence[str]) -> None:
-        for key in keys:
-            await self._storage.delete(key)

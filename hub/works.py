@@ -15,6 +15,7 @@ from hub.app import Report, School, await_recogniser, enrolments_of, name_school
 from hub.crops import Crops
 from hub.db import objections
 from hub.db.nodes import Node
+from hub.enrolment import Enrolment
 from hub.failure import Failure
 from hub.inbox import Inbox, Pending, open_inbox
 from hub.keeping import Keeping
@@ -22,6 +23,7 @@ from hub.moving import keep_moving
 from hub.nodes.cameras import with_nodes
 from hub.nodes.registry import Registry
 from hub.people import Erasure
+from hub.picture_keys import keys_of
 from hub.pipeline.backlog import Backlog
 from hub.pipeline.judge import Judge
 from hub.pipeline.pipeline import Pipeline
@@ -259,12 +261,12 @@ async def open_works(school: School, served: Report | None = None, report: Repor
         threads = DaemonPool("pipeline", size=DECODERS)
         stack.callback(threads.close)
         storage = StorageInUse(storages)
-        crops = Crops(school.database, storage, clock, school.settings.keep.crops)
+        crops = Crops(school.database, storage, clock, school.settings.keep.crops, keys_of(school.paths.data))
         projector = Projector(school.registers, clock)
         backlog: Backlog[Pending] = Backlog(lane_of=judge.rule_of)
         drawn = partial(_drawn, school)
         pipeline = Pipeline(inbox, backlog, judge, crops, threads, clock, projector.concluded, drawn)
-        erasure = Erasure(school.database, storage, crops, clock)
+        erasure = Erasure(school.database, storage, clock)
         await _heed(school, erasure, report)
         retention = Retention(school.database, school.registers, crops, clock, school.settings.keep.facts)
         sweeper = Sweeper(school.database, projector, crops, erasure, retention, clock)
@@ -361,7 +363,8 @@ async def _invite(school: School, judge: Judge, recognisers: Recognisers, storag
     if not casts or not embedders_of(recognisers.now):
         return
     embedder, policy = judge.first.embedder, judge.first.policy
-    await demo.seed(school.database, embedder, storage, policy, school.clock, casts.values(), report)
+    enrolment = Enrolment(school.database, embedder, storage, policy, school.clock, keys_of(school.paths.data))
+    await demo.seed(school.database, enrolment, school.clock, casts.values(), report)
     judge.invented = await demo.scope(school.database, embedder, policy, school.clock)
 
 

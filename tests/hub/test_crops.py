@@ -6,20 +6,23 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
+import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
 from hub.attendance.records import Sighting
-from hub.crops import GRACE, Crop, Crops
+from hub.crops import GRACE, Crop, Crops, delete_all
 from hub.db import attendance, consent, observations, people
 from hub.db.engine import Database
 from hub.db.people import Person
 from hub.inbox import Conclusion, Inbox, Outcome
-from hub.plugin import Storage
+from hub.picture_keys import PictureKeys
+from hub.plugin import NotReady, Storage
 from hub.recognition.consent import Consent
 from tests.support.disks import local_disk
-from tests.support.facts import SetClock, at, face, frame, inbox_in
+from tests.support.facts import KEYS, SetClock, at, face, frame, inbox_in
 
 KEEP = timedelta(days=30)
 
@@ -58,7 +61,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
             for person in ("1", "2"):
                 await consent.append(connection, person=person, signer="x", state=Consent.GRANTED, at=at(0))
         clock = SetClock()
-        yield Scene(database, inbox, storage, clock, Crops(database, storage, clock, KEEP))
+        yield Scene(database, inbox, storage, clock, Crops(database, storage, clock, KEEP, KEYS))
 
 
 async def test_a_crop_is_stored_without_names_until_its_time_is_over(scene: Scene) -> None:
@@ -101,20 +104,40 @@ async def test_orphans_go_once_their_row_can_no_longer_come(scene: Scene) -> Non
     assert orphan.key not in await scene.stored()
 
 
+async def test_what_another_hub_keeps_in_the_same_storage_is_no_orphan(scene: Scene) -> None:
+    others = Crops(scene.database, scene.storage, scene.clock, KEEP, PictureKeys(KEYS.mark + 1))
+    theirs = await others.put(b"in their database alone", at(1))
+    ours = await scene.crops.put(b"its hub was killed here", at(1))
+    scene.clock.moment += GRACE + timedelta(seconds=1)
+    assert await scene.crops.sweep_orphans() == 1
+    assert await scene.stored() == [theirs.key]
+    assert ours.key != theirs.key
+
+
+class Refusing:
+    """A storage that notes what it is to delete, and deletes nothing."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def delete(self, key: str) -> None:
+        self.asked.append(key)
+        raise NotReady(f"not {key}")
+
+
+async def test_each_is_asked_for_though_the_first_cannot_be_deleted() -> None:
+    storage = Refusing()
+    with pytest.raises(NotReady, match="not a"):
+        await delete_all(cast(Storage, storage), ["a", "b", "c"])
+    assert storage.asked == ["a", "b", "c"]
+
+
 async def test_a_crash_between_storage_and_row_is_finished_by_the_next_sweep(scene: Scene) -> None:
     crop = await scene.observed(1)
     await scene.storage.delete(crop.key)
     scene.clock.moment = crop.expires_at
     assert await scene.crops.sweep() == 1
     assert await scene.rows() == 0
-
-
-async def test_forgetting_somebody_takes_only_their_crops(scene: Scene) -> None:
-    await scene.observed(1, "1")
-    other = await scene.observed(2, "2")
-    assert await scene.crops.forget("1") == 1
-    assert await scene.stored() == [other.key]
-    assert await scene.pointers() == [None, other.key]
 
 
 async def test_a_shorter_time_holds_for_the_crops_there_are_and_a_longer_one_does_not(scene: Scene) -> None:

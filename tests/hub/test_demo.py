@@ -10,7 +10,7 @@ import pytest
 from hub import demo
 from hub.calibrating import calibrate_gallery
 from hub.db import consent, templates
-from hub.enrolment import Enrolment, PersonResult
+from hub.enrolment import PersonResult
 from hub.pipeline.judge import Judge
 from hub.plugin import Invented, Picture
 from hub.portraits import Pupil
@@ -48,7 +48,7 @@ def picture(*people: str) -> Picture:
 
 async def seed(parts: Services, cast: Invented) -> list[str]:
     said: list[str] = []
-    await demo.seed(parts.database, parts.embedder, parts.storage, POLICY, parts.clock, [cast], said.append)
+    await demo.seed(parts.database, parts.enrolment(), parts.clock, [cast], said.append)
     return said
 
 
@@ -128,6 +128,6 @@ async def test_a_real_portrait_is_not_compared_with_the_invented(
     await seed(parts, cast)
     pupil = Pupil("real", "Real", None, (save(tmp_path / "real.png", "bob", brightness=-9),))
     await register_people(parts.database, [pupil], Signature(Consent.GRANTED, "a parent"), parts.clock)
-    enrolment = Enrolment(parts.database, parts.embedder, parts.storage, POLICY, parts.clock)
+    enrolment = parts.enrolment()
     results = [result async for result in enrolment.enrol([pupil])]
     assert results[-1] == PersonResult("real", 1)

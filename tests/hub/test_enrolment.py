@@ -18,7 +18,7 @@ from PIL import Image
 from sqlalchemy import text
 
 from hub.db import enrolments, templates
-from hub.enrolment import NO_CONSENT, Enrolment, ImageResult, PersonResult
+from hub.enrolment import NO_CONSENT, ImageResult, PersonResult
 from hub.plugin import Picture, Sight, StorageFull
 from hub.plugin.media import decode
 from hub.portraits import Pupil
@@ -26,7 +26,7 @@ from hub.recognition.consent import Consent
 from hub.registration import Signature, register_people
 from tests.support import colours
 from tests.support.fras import save
-from tests.support.services import POLICY, Services, services
+from tests.support.services import Services, services
 from tests.support.squares import Squares
 
 GRANTED = Signature(Consent.GRANTED, "x")
@@ -67,7 +67,7 @@ async def enrol(parts: Services, *pupils: Pupil, signature: Signature | None = G
 
 async def enrolled(parts: Services, *pupils: Pupil) -> Outcome:
     outcome = Outcome({}, {}, set(), 0)
-    enrolment = Enrolment(parts.database, parts.embedder, parts.storage, POLICY, parts.clock)
+    enrolment = parts.enrolment()
     async for result in enrolment.enrol(pupils):
         outcome.results += 1
         if isinstance(result, PersonResult):
@@ -375,7 +375,7 @@ async def test_stopping_in_the_middle_loses_nothing_that_was_said(tmp_path: Path
     async with services(tmp_path) as parts:
         await register_people(parts.database, pupils, GRANTED, parts.clock)
         said = 0
-        enrolment = Enrolment(parts.database, parts.embedder, parts.storage, POLICY, parts.clock)
+        enrolment = parts.enrolment()
         results = enrolment.enrol(pupils)
         async for result in results:
             said += isinstance(result, ImageResult)

@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
-from hub.crops import PORTRAITS, new_key
+from hub.crops import PORTRAITS
 from hub.db import enrolments, people, templates
 from hub.db.enrolments import EnrolmentImage, State
 from hub.failure import Failure
 from hub.plugin import NotReady
 from hub.recognition.consent import Consent
+from tests.support.facts import KEYS
 from tests.support.services import Services, frame, recognised, recognising, services
 
 
 async def portrait(parts: Services, person: str, sha: str = "a") -> str:
-    key = new_key(PORTRAITS, parts.clock.now())
+    key = KEYS.new(PORTRAITS, parts.clock.now())
     await parts.storage.put(key, b"jpeg")
     async with parts.database.write() as connection:
         image = EnrolmentImage(person, sha * 64, "colours-1", State.ACCEPTED, crop_key=key)

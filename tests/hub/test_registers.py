@@ -23,7 +23,7 @@ from hub.attendance.register import canonical, facts_of
 from hub.attendance.timetable import Weekly, lectures_on
 from hub.db import attendance, consent, people
 from hub.db.errors import DatabaseError
-from hub.enrolment import Enrolment, PersonResult
+from hub.enrolment import PersonResult
 from hub.inbox import Conclusion, Outcome
 from hub.plugin import Frame, Heartbeat
 from hub.portraits import Pupil
@@ -31,7 +31,7 @@ from hub.recognition.consent import Consent
 from hub.registers import SETTLE, Projector, Registers
 from tests.support.colours import COLOURS
 from tests.support.fras import save
-from tests.support.services import MATHS, NINE, POLICY, Services, done, frame, recognising, services
+from tests.support.services import MATHS, NINE, Services, done, frame, recognising, services
 
 MONDAY = date(2026, 11, 23)
 SHOWN = tuple(sorted(COLOURS))
@@ -128,7 +128,7 @@ async def test_whoever_was_enrolled_later_is_not_called_absent(tmp_path: Path) -
             await people.add(connection, people.Person("bob", "Bob", "11B"))
             await consent.append(connection, person="bob", signer="x", state=Consent.GRANTED, at=NINE)
         pupil = Pupil("bob", None, "11B", (save(tmp_path / "bob.png", "bob"),))
-        enrolment = Enrolment(parts.database, parts.embedder, parts.storage, POLICY, parts.clock)
+        enrolment = parts.enrolment()
         assert [result.images async for result in enrolment.enrol([pupil]) if isinstance(result, PersonResult)] == [1]
         assert await parts.registers.derived(MONDAY) == before, "another class: nothing of it"
         await parts.roll.add("bob", class_name="10A")

@@ -17,12 +17,16 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from hub.db import schema
 from hub.db.engine import Database, open_database
 from hub.inbox import Crop, FaceRecord, Inbox, open_inbox
+from hub.picture_keys import PictureKeys
 from hub.plugin import Box, Frame, Quality, SystemClock
 from tests.support import postgres
 
 KIND = os.environ.get("FRAS_TEST_DATABASE", "sqlite")
 """Which databases this run of the tests is about: "sqlite" or "postgresql"."""
 START = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+
+
+KEYS = PictureKeys(0x5C400151)
 
 
 def at(seconds: float = 0) -> datetime:

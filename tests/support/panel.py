@@ -31,7 +31,7 @@ from hub.runtime.health import Health
 from hub.settings import Settings, read_settings
 from hub.web.server import application, serving
 from tests.support.disks import local_disk
-from tests.support.facts import SetClock, url_of
+from tests.support.facts import KEYS, SetClock, url_of
 
 BERLIN = ZoneInfo("Europe/Berlin")
 MONDAY = date(2026, 11, 23)
@@ -152,7 +152,7 @@ async def panel_in(
     async with open_database(url_of(folder)) as database, local_disk(folder) as storage:
         rooms = {camera.id: camera.room for camera in settings.cameras}
         registers = Registers(database, settings.timetable, rooms, settings.rules, settings.school.time_zone, clock)
-        crops = Crops(database, storage, clock, settings.keep.crops)
+        crops = Crops(database, storage, clock, settings.keep.crops, KEYS)
         yield Panel(database, storage, settings, clock, registers, crops, pictures=pictures or {})
 
 

@@ -20,6 +20,7 @@ from hub.crops import Crops
 from hub.db import consent, ledger, people, templates
 from hub.db.engine import Database, open_database
 from hub.db.people import Person
+from hub.enrolment import Enrolment
 from hub.inbox import Inbox, Pending, open_inbox
 from hub.people import Erasure, Roll
 from hub.pipeline.backlog import Backlog
@@ -39,7 +40,7 @@ from hub.sweeping import Sweeper
 from plugins.storage import local_disk
 from tests.support import colours
 from tests.support.context import ManualClock
-from tests.support.facts import url_of
+from tests.support.facts import KEYS, url_of
 from tests.support.plugins import PATIENT, surroundings
 
 ZONE = ZoneInfo("Europe/Berlin")
@@ -70,6 +71,9 @@ class Services:
 
     def sweeper(self, projector: Projector, clock: Clock) -> Sweeper:
         return Sweeper(self.database, projector, self.crops, self.erasure, self.retention, clock)
+
+    def enrolment(self) -> Enrolment:
+        return Enrolment(self.database, self.embedder, self.storage, POLICY, self.clock, KEYS)
 
     async def enrol(self, *persons: str, state: Consent = Consent.GRANTED, expires: datetime | None = None) -> None:
         """People with their template and their consent, as if from long ago."""
@@ -145,7 +149,7 @@ async def services(
         assert isinstance(embedder, Embedder)
         disk = await stack.enter_async_context(supervisor.open_storage("storage", storage, {}))
         inbox = await stack.enter_async_context(open_inbox(database, folder / "inbox", clock))
-        crops = Crops(database, disk, clock, timedelta(days=30))
+        crops = Crops(database, disk, clock, timedelta(days=30), KEYS)
         gallery = GalleryKeeper(database, embedder.model.id, embedder.model.metric, clock)
         registers = Registers(database, [MATHS], {"door": "101"}, rules or Rules(), ZONE, clock)
         yield Services(
@@ -157,7 +161,7 @@ async def services(
             gallery,
             judge_by(embedder, gallery, clock),
             registers,
-            Erasure(database, disk, crops, clock),
+            Erasure(database, disk, clock),
             Retention(database, registers, crops, clock, timedelta(days=180)),
             Roll(database, clock),
             clock,

@@ -19,7 +19,7 @@ from hub.plugin.media import decode
 from hub.runtime.threads import DaemonPool
 from tests.support import colours
 from tests.support.disks import local_disk
-from tests.support.facts import SetClock, at, inbox_in
+from tests.support.facts import KEYS, SetClock, at, inbox_in
 
 
 def shown(person: str, second: float = 0) -> Shown:
@@ -55,7 +55,7 @@ async def keeping(folder: Path, room: int) -> AsyncIterator[tuple[Evidence, Slow
     threads = DaemonPool("test")
     async with inbox_in(folder) as (database, _), local_disk(folder) as disk:
         storage = Slow(disk, room)
-        yield Evidence(Crops(database, storage, SetClock(), timedelta(days=1)), threads), storage
+        yield Evidence(Crops(database, storage, SetClock(), timedelta(days=1), KEYS), threads), storage
     threads.close()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import voluptuous as vol
 
-from hub.plugin import NotReady, StorageSpec
+from hub.plugin import NotFound, NotReady, StorageSpec
 from plugins.storage.s3 import fras_plugins
 from tests.support.s3_servers import Server, fault_proxy, forward, hang, until
 from tests.support.services import frame, recognised, services
@@ -49,8 +49,11 @@ async def test_recognition_does_not_wait_for_the_bucket_and_erasure_does(
             with pytest.raises(NotReady):
                 await school.erasure.person("ada")
             assert len(there()) == 5
+            for key in crops:
+                with pytest.raises(NotFound):
+                    await school.storage.get(key)
             await proxy.set(forward)
-            await until(lambda: len(there()) == 4)  # what was noted
+            await until(lambda: there() == [])  # what was noted
             await recover(school)
             assert there() == []
             assert await school.pointers() == []
