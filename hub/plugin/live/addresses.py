@@ -25,14 +25,13 @@ class Address:
 
     @property
     def shown(self) -> str:
-        """What may be shown to people and logged: no credentials, no query, no part of the path with a `=`,
+        """What may be shown to people and logged: scheme, host and port, and `/…` for whatever follows.
 
-        for many cameras take the password there (`/user=admin&password=...`).
+        Many cameras take a password in the path or the query; with others the path is itself the secret.
         """
-        base, mark, _ = self.url.partition("?")
-        scheme, _, rest = base.partition("://")
-        host, *parts = rest.split("/")
-        return "/".join([f"{scheme}://{host}", *("…" if "=" in part else part for part in parts)]) + (mark and "?…")
+        scheme, _, rest = self.url.partition("://")
+        host = re.split(r"[/?#]", rest, maxsplit=1)[0]
+        return f"{scheme}://{host}" + ("" if rest.removeprefix(host) in ("", "/") else "/…")
 
     @property
     def full(self) -> str:

@@ -131,7 +131,7 @@ async def test_a_login_that_cannot_be_done_is_named_and_no_password_sent(
     async with serving(web_camera) as address:
         error = await fault(tmp_path, f"{address}/asks.jpg", user=USER, password=SECRET)
     assert isinstance(error, NeedsHuman)
-    assert error.message == f"{address}/asks.jpg asks for {kind}"
+    assert error.message == f"{address}/… asks for {kind}"
     assert "the password was not sent" in error.hint
     assert web_camera.shown == []
 
@@ -215,7 +215,7 @@ async def test_pages_streams_and_redirects_are_told_apart(tmp_path: Path, web_ca
         assert "more than 1 MB" in endless.message
         moved = await fault(tmp_path, f"{address}/moved.jpg")
         assert isinstance(moved, NeedsHuman)
-        assert moved.message.endswith("points elsewhere: https://elsewhere.example/new.jpg?…")
+        assert moved.message.endswith("points elsewhere: https://elsewhere.example/…")
         missing = await fault(tmp_path, f"{address}/missing.jpg?pwd={SECRET}")
         assert isinstance(missing, NeedsHuman)
 
@@ -257,7 +257,7 @@ async def test_faults(tmp_path: Path, behave: Any, meaning: type[PluginError], s
     async with misbehaving(behave) as port:
         error = await fault(tmp_path, f"{scheme}://admin:{SECRET}@127.0.0.1:{port}/x.jpg?pwd={SECRET}", timeout=timeout)
     assert isinstance(error, NotReady if scheme == "https" else meaning)
-    assert error.message.startswith(f"{scheme}://127.0.0.1:{port}/x.jpg?… ")
+    assert error.message.startswith(f"{scheme}://127.0.0.1:{port}/… ")
 
 
 async def test_nobody_there(tmp_path: Path) -> None:
@@ -370,7 +370,7 @@ async def test_the_probe_says_what_there_is(tmp_path: Path, web_camera: WebCamer
     async with serving(web_camera) as address, make_context(tmp_path) as context:
         assert SNAPSHOT.probe is not None
         said = await SNAPSHOT.probe(config(f"{address}/open.jpg?pwd={SECRET}"), context)
-    assert said == f"{address}/open.jpg?…: JPEG of {len(jpeg(0)) / 1000:.0f} kB"
+    assert said == f"{address}/…: JPEG of {len(jpeg(0)) / 1000:.0f} kB"
 
 
 @pytest.mark.parametrize("pin", ["", "abc", "00" * 31, "zz" * 32])

@@ -84,7 +84,7 @@ async def test_at_the_start(tmp_path: Path, behave: Any, meaning: type[PluginErr
 @pytest.mark.parametrize("scheme", ["rtsp", "rtsps"])
 async def test_nobody_there_and_no_tls(tmp_path: Path, scheme: str) -> None:
     error, _ = await fault(tmp_path, f"{scheme}://admin:{SECRET}@127.0.0.1:1/live")
-    assert error.message == f"{scheme}://127.0.0.1:1/live refuses the connection"
+    assert error.message == f"{scheme}://127.0.0.1:1/… refuses the connection"
     async with misbehaving(garbage) as port:
         error, _ = await fault(tmp_path, f"rtsps://admin:{SECRET}@127.0.0.1:{port}/live")
         assert isinstance(error, NotReady)

@@ -125,7 +125,7 @@ async def test_a_password_is_given_and_never_shown(
                 async with frames(tmp_path, server.url("/mjpeg", login)):
                     pass
             said.append(str(refused.value))
-        assert said[0] == f"{server.url('/mjpeg')}: MJPEG 320×240, 10 frames/s"
+        assert said[0] == f"{server.url('/…')}: MJPEG 320×240, 10 frames/s"
     written = "\n".join([caplog.text, *capfd.readouterr(), *said])
     assert "w#r" not in written
     assert ENCODED not in written
