@@ -6,18 +6,19 @@ import asyncio
 import os
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from config.secret import Secret, redact
 from hub.app import Paths
-from hub.db.engine import open_database
-from hub.db.errors import DatabaseBehind
+from hub.db.nodes import Node
 from hub.failure import Failure
-from hub.plugin import NotReady, PluginError
+from hub.ground import look_at_data, look_at_database, nodes_of, paired_as
+from hub.nodes.cameras import PLATFORM as NODES
+from hub.plugin import NotReady, PluginError, Probe
 from hub.runtime.catalog import Catalog, Kind
 from hub.runtime.context import Context, Surroundings, closing, nothing_acknowledged
 from hub.runtime.faults import meaning
@@ -26,12 +27,16 @@ from hub.runtime.threads import DaemonPool
 from hub.settings import Part, Settings
 
 PATIENCE = 15.0
-"""Seconds for each service; all are tried at once."""
+"""Seconds for each service, unless its own `timeout` asks for more; all are tried at once."""
+LONGEST = 70.0
+SLACK = 10.0
+"""Seconds beyond its `timeout`: it knows better what is wrong."""
 GRACE = 1.0
 """Seconds that an attempt which was given up has to end."""
 AGAIN = "look at the network and at the service itself, then try again; a running hub does so by itself"
+SLOW = "look at the service itself, and how busy it is"
 LOOK = "compare what hub.yaml says of it with its documentation"
-"""What to do where nothing better is said: of what may pass, and of what will not."""
+"""What to do where nothing better is said: of what may pass, of what takes too long, and of what will not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +51,38 @@ class Tried:
 
 
 async def try_services(
-    settings: Settings, catalog: Catalog, paths: Paths, abandoned: Abandoned, patience: float = PATIENCE
+    settings: Settings, catalog: Catalog, paths: Paths, abandoned: Abandoned, patience: float | None = None
 ) -> list[Tried]:
-    """The database and every plugin that has a probe, in the order of hub.yaml. Attempts that do not end are
-    `abandoned`."""
-    with ExitStack() as stack:
-        data = paths.data
-        if not data.is_dir():  # before the first start nothing is made, which another user might own
-            data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fras-check-")))
-        around = Surroundings(data, paths.base, settings.school.time_zone)
-        secrets = frozenset(_secrets([settings.school.database, *(part.options for _, part in _parts(settings))]))
-        url = paths.database_url(settings.school.database)
-        attempts = [_try("database", "", partial(_database, url), secrets, abandoned, patience)]
-        for kind, part in _parts(settings):
-            probe = catalog.spec(kind, part.platform).probe
-            if probe is not None:
-                service = kind if kind != "camera" and part.id == part.platform else f"{kind} {part.id}"
-                call = partial(_probe, probe, kind, part, around)
-                attempts.append(_try(service, part.platform, call, secrets, abandoned, patience))
-        return await asyncio.gather(*attempts)
+    """Data folder, database and every plugin, in the order of hub.yaml; each for `patience` seconds, or as its options
+    ask. Nothing is made in the data folder. Attempts that do not end are `abandoned`.
+    """
+    url = paths.database_url(settings.school.database)
+    secrets = frozenset(_secrets([settings.school.database, *(part.options for _, part in _parts(settings))]))
+    pool = DaemonPool("fras.check")
+    with tempfile.TemporaryDirectory(prefix="fras-check-", ignore_cleanup_errors=True) as spare:
+        around = Surroundings(paths.data, paths.base, settings.school.time_zone)
+        trying = _Trying(catalog, around, replace(around, data=Path(spare)), partial(nodes_of, url))
+        attempts = [
+            _Attempt("data folder", "", lambda report: pool.run(look_at_data, paths.data)),
+            _Attempt("database", "", lambda report: look_at_database(url)),
+            *(trying.attempt(kind, part) for kind, part in _parts(settings)),
+        ]
+        try:
+            return await asyncio.gather(*(attempt.tried(secrets, abandoned, patience) for attempt in attempts))
+        finally:
+            pool.close()
+            await trying.close(abandoned)
+
+
+def longest(settings: Settings) -> float:
+    """Seconds that trying all of them may take."""
+    return max(PATIENCE, *(_patience(part) for _, part in _parts(settings)))
+
+
+def _patience(part: Part) -> float:
+    timeout = part.options.get("timeout")
+    asked = timeout.total_seconds() + SLACK if isinstance(timeout, timedelta) else 0.0
+    return min(LONGEST, max(PATIENCE, asked))
 
 
 def _parts(settings: Settings) -> Iterator[tuple[Kind, Part]]:
@@ -75,80 +93,105 @@ def _parts(settings: Settings) -> Iterator[tuple[Kind, Part]]:
         yield "camera", camera
 
 
-async def _database(url: str) -> str:
-    scheme, _, file = url.partition("sqlite:///")
-    if not scheme and not _is_file(Path(file)):
-        return _unmade(Path(file))
-    try:
-        async with open_database(url, read_only=True) as database:
-            return f"answers; faces are compared {'in it, by pgvector' if database.searches else 'in memory'}"
-    except DatabaseBehind:
-        return "answers; its tables are brought up to date at the next start"
-    except OSError as error:
-        raise Failure(
-            f"it cannot be reached: {error.strerror or error}",
-            hint="look at the address at hub->database, the network, and whether the server runs",
-        ) from None
+class _Trying:
+    """`apart` is a data folder for what the real one has not: made by another user, it would be closed to the hub."""
+
+    def __init__(
+        self, catalog: Catalog, around: Surroundings, apart: Surroundings, ask: Callable[[], Awaitable[list[Node]]]
+    ) -> None:
+        self._catalog = catalog
+        self._around = around
+        self._apart = apart
+        self._ask = ask
+        self._nodes: asyncio.Task[list[Node]] | None = None
+        """Asked for once, however many cameras are nodes."""
+
+    def attempt(self, kind: Kind, part: Part) -> _Attempt:
+        service = kind if kind != "camera" and part.id == part.platform else f"{kind} {part.id}"
+        probe = self._catalog.spec(kind, part.platform).probe
+        if kind == "camera" and part.platform == NODES:
+            return _Attempt(service, part.platform, lambda report: self._node(part.id))
+        if probe is None:
+            return _Attempt(service, part.platform, _nothing)
+        return _Attempt(service, part.platform, partial(self._probe, probe, kind, part), _patience(part))
+
+    async def close(self, abandoned: Abandoned) -> None:
+        if self._nodes is not None and not await put_down(self._nodes, GRACE):
+            abandoned.add(self._nodes)
+
+    async def _node(self, camera: str) -> str:
+        if self._nodes is None:
+            self._nodes = asyncio.ensure_future(self._ask())
+        try:
+            return paired_as(camera, await asyncio.shield(self._nodes))
+        except (Failure, OSError):
+            raise Failure("the database does not tell whether it is paired", hint="mend the database first") from None
+
+    async def _probe(self, probe: Probe, kind: Kind, part: Part, report: Callable[[str], None]) -> str:
+        pool = DaemonPool(f"fras.{part.id}")
+        try:
+            folder = await pool.run(self._folder, kind, part.id)
+            async with closing(Context(part.id, folder, self._around, pool, report, nothing_acknowledged)) as context:
+                return str(await probe(part.options, context))
+        finally:
+            pool.close()
+
+    def _folder(self, kind: Kind, instance_id: str) -> Path:
+        """The plugin's own where it is this user's; else one that goes, with links to what is in the plugin's own."""
+        own = self._around.place_of(kind, instance_id)
+        try:
+            if own.stat().st_uid == os.geteuid():
+                return own
+            inside = list(own.iterdir())
+        except OSError:  # not there yet, or closed to this user
+            inside = []
+        folder = self._apart.folder_of(kind, instance_id)
+        for entry in inside:
+            (folder / entry.name).symlink_to(entry)
+        return folder
 
 
-def _is_file(file: Path) -> bool:
-    try:
-        return file.is_file()
-    except OSError:  # opening it says why
-        return True
+async def _nothing(report: Callable[[str], None]) -> str:
+    return "nothing to try"
 
 
-def _unmade(file: Path) -> str:
-    """Raises Failure for a place where no database will be."""
-    if file.is_dir():
-        raise Failure(f"{file} is a folder", hint="name a file at hub->database")
-    folder = next(above for above in file.parents if above.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        raise Failure(
-            f"{file} cannot be made: {folder} is {'not to be written' if folder.is_dir() else 'a file'}",
-            hint="give the user that runs fras the right to write there, or name another file at hub->database",
-        )
-    return "the file is made at the first start"
+@dataclass(slots=True)
+class _Attempt:
+    """`call` gets what to tell of its progress, and answers what it found."""
 
+    service: str
+    platform: str
+    call: Callable[[Callable[[str], None]], Awaitable[str]]
+    patience: float = PATIENCE
+    reached: str = ""
 
-async def _probe(probe: Callable[[Any, Any], Awaitable[str]], kind: Kind, part: Part, around: Surroundings) -> str:
-    pool = DaemonPool(f"fras.{part.id}")
-    try:
-        folder = around.folder_of(kind, part.id)
-        async with closing(
-            Context(part.id, folder, around, pool, lambda message: None, nothing_acknowledged)
-        ) as context:
-            return str(await probe(part.options, context))
-    finally:
-        pool.close()
+    async def tried(self, secrets: frozenset[str], abandoned: Abandoned, patience: float | None) -> Tried:
+        seconds = self.patience if patience is None else patience
+        outcome: list[str | BaseException] = []
+        task = asyncio.create_task(_into(outcome, lambda: self.call(self._note)), name=f"trying {self.service}")
+        try:
+            await asyncio.wait({task}, timeout=seconds)
+            late = not task.done()
+        finally:
+            if not await put_down(task, GRACE):
+                abandoned.add(task)
+        if late:
+            return self._late(seconds, secrets)
+        (found,) = outcome
+        if isinstance(found, str):
+            return Tried(self.service, self.platform, True, _line(found, secrets))
+        said = found if isinstance(found, Failure | PluginError) else meaning(found)
+        hint = said.hint or (AGAIN if isinstance(said, NotReady) else LOOK)
+        return Tried(self.service, self.platform, False, _line(said.message, secrets), _line(hint, secrets))
 
+    def _note(self, message: str) -> None:
+        self.reached = message
 
-async def _try(
-    service: str,
-    platform: str,
-    call: Callable[[], Awaitable[str]],
-    secrets: frozenset[str],
-    abandoned: Abandoned,
-    patience: float,
-) -> Tried:
-    outcome: list[str | BaseException] = []
-    task = asyncio.create_task(_into(outcome, call), name=f"trying {service}")
-    try:
-        await asyncio.wait({task}, timeout=patience)
-        late = not task.done()
-    finally:
-        if not await put_down(task, GRACE):
-            abandoned.add(task)
-    if late:
-        return Tried(
-            service, platform, False, f"no answer within {patience:g} s", "look at the network, and its address"
-        )
-    (found,) = outcome
-    if isinstance(found, str):
-        return Tried(service, platform, True, _line(found, secrets))
-    said = found if isinstance(found, Failure | PluginError) else meaning(found)
-    hint = said.hint or (AGAIN if isinstance(said, NotReady) else LOOK)
-    return Tried(service, platform, False, _line(said.message, secrets), _line(hint, secrets))
+    def _late(self, seconds: float, secrets: frozenset[str]) -> Tried:
+        message, hint = f"no answer within {seconds:g} s", "look at the network, and its address"
+        if self.reached:
+            message, hint = f"not done within {seconds:g} s; it came to: {self.reached}", SLOW
+        return Tried(self.service, self.platform, False, _line(message, secrets), hint)
 
 
 async def _into(outcome: list[str | BaseException], call: Callable[[], Awaitable[str]]) -> None:

@@ -36,9 +36,10 @@ Config: TypeAlias = Mapping[str, Any]
 """A validated section of hub.yaml, without the keys that the hub itself reads (`platform`, `id`, `room`)."""
 
 Probe: TypeAlias = Callable[[Config, PluginContext], Awaitable[str]]
-"""Tries the service a section of hub.yaml names, for `fras check --connect`: reaches it, shows it the credentials,
-changes nothing there, opens nothing heavy. Answers what it found in one line ("large person group school-1: 812
-people, trained"); raises PluginError with what to fix. It is cancelled after a few seconds and may run beside a hub."""
+"""Tries what a section of hub.yaml names, for `fras check --connect`: reaches it, shows it the credentials, changes
+nothing there, opens nothing heavy. Answers what it found in one line ("large person group school-1: 812 people,
+trained"); raises PluginError with what to fix. It is cancelled after 15 seconds, or ten after the option `timeout`; it
+may run beside a hub, and a device that is busy with that is no failure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

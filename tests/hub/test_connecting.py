@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import time
+from pathlib import Path
 
 import pytest
 
 from hub.app import Paths
-from hub.connecting import Tried, try_services
+from hub.connecting import Tried, longest, try_services
 from hub.runtime.catalog import Catalog
 from hub.runtime.tasks import Abandoned
 from hub.settings import read_settings
@@ -20,6 +23,7 @@ PROBED = """
     from contextlib import asynccontextmanager
 
     from hub.plugin import CameraSpec, NeedsHuman, hookimpl
+    from hub.plugin.validators import duration
 
     async def probe(config, context):
         match config["does"]:
@@ -30,6 +34,11 @@ PROBED = """
                 raise NeedsHuman(f"the password {config.get('password')} is wrong", hint="look it up")
             case "breaks":
                 raise KeyError("url: http://admin:hunter2@camera/")
+            case "reads":
+                return (context.data_folder / "kept").read_text()
+            case "crawls":
+                context.progress("connected, waiting for a picture")
+                await asyncio.Event().wait()
             case "hangs":
                 await asyncio.Event().wait()
             case "stays":
@@ -47,7 +56,8 @@ PROBED = """
 
     @hookimpl
     def fras_plugins():
-        return [CameraSpec(name="probed", config_schema={"does": str, "password": str}, open=opening, probe=probe)]
+        schema = {"does": str, "password": str, "timeout": duration}
+        return [CameraSpec(name="probed", config_schema=schema, open=opening, probe=probe)]
 """
 
 
@@ -87,16 +97,71 @@ async def test_each_says_in_a_line_what_it_found_or_what_to_do(probed: School) -
     assert "fault of the plugin: KeyError" in found["camera cam-breaks"].message
     assert "hunter2" not in found["camera cam-breaks"].message
     assert found["database"] == Tried("database", "", True, "the file is made at the first start")
-    assert set(found) == {"database", "camera cam-works", "camera cam-fails", "camera cam-breaks"}
+    assert list(found) == [
+        "data folder",
+        "database",
+        "recognizer",
+        "storage",
+        "camera cam-works",
+        "camera cam-fails",
+        "camera cam-breaks",
+    ]
 
 
-async def test_nothing_is_made_before_the_first_start(probed: School) -> None:
+def everything_in(folder: Path) -> dict[str, tuple[int, int, int]]:
+    """Mode, owner and time of change of each."""
+    found = {path.relative_to(folder).as_posix(): path.stat() for path in [folder, *folder.rglob("*")]}
+    return {name: (status.st_mode, status.st_uid, status.st_mtime_ns) for name, status in found.items()}
+
+
+async def test_nothing_is_made_in_the_data_folder(probed: School) -> None:
     cameras(probed, "works")
+    data = probed.folder / "data"
+    assert (await tried(probed))["camera cam-works"].works
+    assert not data.exists()
+    data.mkdir()
+    before = everything_in(data)
+    assert (await tried(probed))["camera cam-works"].works
+    assert everything_in(data) == before
+    own = data / "plugins" / "camera" / "cam-works"
+    own.mkdir(parents=True)
     await tried(probed)
-    assert not (probed.folder / "data").exists()
-    (probed.folder / "data").mkdir()
-    await tried(probed)
-    assert (probed.folder / "data" / "plugins" / "camera" / "cam-works" / "seen").exists()
+    assert (own / "seen").exists(), "what the plugin has is what it is tried with"
+
+
+async def test_what_belongs_to_another_user_is_read_and_left_alone(
+    probed: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cameras(probed, "reads", "works")
+    data = probed.folder / "data"
+    for camera in ("cam-reads", "cam-works"):
+        own = data / "plugins" / "camera" / camera
+        own.mkdir(parents=True)
+        (own / "kept").write_text("by the hub")
+    before = everything_in(data)
+    somebody_else = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: somebody_else)
+    found = await tried(probed)
+    assert found["camera cam-reads"].message == "by the hub"
+    assert found["camera cam-works"].works
+    assert everything_in(data) == before
+
+
+async def test_a_service_gets_the_time_that_its_options_ask_for(probed: School) -> None:
+    cameras(probed, "works", more=", timeout: 30 s")
+    settings = read_settings(probed.folder / "hub.yaml", catalog := Catalog())
+    assert longest(settings) == 40
+    cameras(probed, "works", more=", timeout: 2 h")
+    assert longest(read_settings(probed.folder / "hub.yaml", catalog)) == 70
+    cameras(probed, "works", more=", timeout: 1 s")
+    assert longest(read_settings(probed.folder / "hub.yaml", catalog)) == 15
+
+
+async def test_one_that_is_late_tells_how_far_it_came(probed: School) -> None:
+    cameras(probed, "crawls")
+    found = (await tried(probed, patience=0.3))["camera cam-crawls"]
+    assert found.message == "not done within 0.3 s; it came to: connected, waiting for a picture"
+    assert "network" not in found.hint
 
 
 async def test_one_that_hangs_holds_up_nobody(probed: School) -> None:
@@ -136,7 +201,7 @@ def test_the_database_is_looked_at(probed: School) -> None:
     answer = probed.fras("check", "--connect")
     assert answer.code == 1
     assert "fails  database: " in answer.out
-    assert "; " in answer.out.splitlines()[0], "no next step"
+    assert "; " in answer.out.splitlines()[1], "no next step"
 
 
 @pytest.mark.sqlite
@@ -144,14 +209,18 @@ def test_the_command_says_so_and_answers_with_its_exit_code(probed: School) -> N
     cameras(probed, "works", "fails")
     answer = probed.fras("check", "--connect")
     assert answer.code == 1
-    assert answer.out.splitlines() == [
+    data, *others = answer.out.splitlines()
+    assert re.fullmatch(r"works  data folder: [\d.]+ GB free; it is made at the first start", data)
+    assert others == [
         "works  database: the file is made at the first start",
+        "works  recognizer (colours): nothing to try",
+        "works  storage (local_disk): in the data folder",
         "works  camera cam-works (probed): seen by cam-works",
         "fails  camera cam-fails (probed): the password None is wrong; look it up",
     ]
     lines = probed.fras("check", "--connect", "--json").lines
-    assert [line["works"] for line in lines] == [True, True, False]
-    assert lines[2] == {
+    assert [line["works"] for line in lines] == [True] * 5 + [False]
+    assert lines[-1] == {
         "service": "camera cam-fails",
         "platform": "probed",
         "works": False,
@@ -177,6 +246,6 @@ def test_a_database_server_that_is_not_there(school: School) -> None:
     file.write_text(file.read_text("utf-8").replace("hub: {", f'hub: {{database: "{url}", '), "utf-8")
     answer = school.fras("check", "--connect")
     assert answer.code == 1
-    assert answer.out.startswith("fails  database: ")
+    assert answer.out.splitlines()[1].startswith("fails  database: ")
     assert "fault of the plugin" not in answer.out
     assert "hunter2" not in answer.out + answer.err

@@ -33,6 +33,12 @@ async def open_folder(config: Config, context: PluginContext) -> AsyncIterator[C
     yield await opened(config, context)
 
 
+async def probe_folder(config: Config, context: PluginContext) -> str:
+    from .camera import probe
+
+    return await probe(config, context)
+
+
 @hookimpl
 def fras_plugins() -> Sequence[CameraSpec]:
     return [
@@ -40,6 +46,7 @@ def fras_plugins() -> Sequence[CameraSpec]:
             name="folder",
             config_schema=CONFIG_SCHEMA,
             open=open_folder,
+            probe=probe_folder,
             description="images and videos of a folder: once, in a loop, or as they arrive",
         )
     ]

@@ -22,6 +22,9 @@ from .reading import EPOCH, frames, still
 BATCH: Final = 256
 """Files for which the ledger is asked at once."""
 
+LOOKED: Final = 200
+"""Files that a probe looks at."""
+
 POLL: Final = 2.0
 """Seconds between two looks at a watched folder, as long as a look takes less than a tenth of that."""
 
@@ -39,6 +42,31 @@ async def opened(config: Config, context: PluginContext) -> FolderCamera:
     finished = Finished(context.data_folder / "finished")
     await context.run_blocking(finished.load)
     return FolderCamera(config, root, finished, context)
+
+
+async def probe(config: Config, context: PluginContext) -> str:
+    """What is there, of the first files."""
+    root = await context.run_blocking(_checked, context.base_folder, config["path"], config["mode"])
+    looked, found = await context.run_blocking(_count, root)
+    if looked > LOOKED and found:
+        return f"{root}: more than {found} pictures and videos"
+    if found:
+        return f"{root}: {found} picture{'s and videos' if found > 1 else ' or video'}"
+    if looked or config["mode"] != "watch":
+        files = f"the first {LOOKED} files" if looked > LOOKED else f"{looked} file{'s' if looked > 1 else ''}"
+        among = f" among {files}" if looked else ""
+        raise NeedsHuman(f"{root} holds no picture and no video{among}", hint="put some there, or correct `path`")
+    return f"{root}: readable, and nothing in it yet"
+
+
+def _count(root: Path) -> tuple[int, int]:
+    """How many files there are, if not more than `LOOKED`; and how many of them are pictures or videos."""
+    looked = found = 0
+    for file in islice(find(root, lambda error: None), LOOKED + 1):
+        looked += 1
+        with suppress(OSError):
+            found += looked <= LOOKED and classify(file.path) is not Kind.OTHER
+    return looked, found
 
 
 def _checked(base: Path, path: str, mode: str) -> Path:

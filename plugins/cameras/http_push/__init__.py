@@ -29,6 +29,10 @@ async def open_http_push(config: Config, context: PluginContext) -> AsyncIterato
     yield PushedCamera(context.incoming())
 
 
+async def probe_http_push(config: Config, context: PluginContext) -> str:
+    return f"waits for pictures at /api/v1/cameras/{context.instance_id}/frames of a running hub; docs/api.md"
+
+
 @hookimpl
 def fras_plugins() -> Sequence[CameraSpec]:
     return [
@@ -36,6 +40,7 @@ def fras_plugins() -> Sequence[CameraSpec]:
             name="http_push",
             config_schema=CONFIG_SCHEMA,
             open=open_http_push,
+            probe=probe_http_push,
             description="JPEG images that anything sends by HTTP",
         )
     ]

@@ -56,6 +56,14 @@ async def open_recogniser(config: Config, context: PluginContext) -> AsyncIterat
         await engine.close()
 
 
+async def probe(config: Config, context: PluginContext) -> str:
+    """Whether the pack's files are there and as they were published or built; builds and loads nothing."""
+    from .installed import usable
+
+    folder = _models_folder(config, context.data_folder, context.base_folder)
+    return await context.run_blocking(usable, config["pack"], folder, context.base_folder)
+
+
 def models(config: Config, data_folder: Path, base_folder: Path) -> Sequence[ModelState]:
     """Every pack that is shipped, installed or configured, with the state of its files."""
     from .installed import list_packs, verify_pack
@@ -91,6 +99,7 @@ def fras_plugins() -> Sequence[Spec]:
             name="onnx_local",
             config_schema=CONFIG_SCHEMA,
             open=open_recogniser,
+            probe=probe,
             models=models,
             install=install,
             description="Recognises faces on this machine with a model pack; the pack 'dlib' needs no download.",

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from hub.plugin import ModelState, NeedsHuman, Permanent, PluginError
+from hub.plugin.folders import free_in
 
 from . import manifest as manifests
 from .manifest import MANIFEST, Manifest
@@ -44,6 +45,30 @@ def verify_pack(pack: str, models_folder: Path, base_folder: Path = Path()) -> M
     """
     folder = find_pack(pack, models_folder, base_folder)
     return _state(folder.name, folder, models_folder)
+
+
+def usable(pack: str, models_folder: Path, base_folder: Path) -> str:
+    """In words, how a pack stands that `built` would give; raises NeedsHuman or Permanent where it would."""
+    manifest = manifests.load(find_pack(pack, models_folder, base_folder))
+    target = models_folder / manifest.name / manifest.fingerprint
+    try:
+        _verify(target)
+        return f"model pack {manifest.name}: its files are as they were built"
+    except _DamagedError as damage:
+        fact = f"{damage}, so it is built again" if target.exists() else "it is built at the first start"
+    if manifest.converter == "dlib":
+        from .dlib.build import SOURCES, source
+
+        for name in SOURCES:
+            source(name)
+    else:
+        for name in manifest.weights:
+            weights(manifest, name)
+    try:
+        free_in(target.parent)
+    except OSError as error:
+        raise _unbuildable(manifest, target.parent, error) from None
+    return f"model pack {manifest.name}: its weights are the published ones; {fact}"
 
 
 def find_pack(pack: str, models_folder: Path, base_folder: Path = Path()) -> Path:
@@ -89,10 +114,14 @@ def built(manifest: Manifest, models_folder: Path, report: Report) -> Path:
             hint="check the disk",
         ) from damage
     except OSError as error:
-        raise NeedsHuman(
-            f"model pack {manifest.name} cannot be built in {target.parent}: {error.strerror or error}",
-            hint="make the folder writable and see that its disk has room",
-        ) from error
+        raise _unbuildable(manifest, target.parent, error) from error
+
+
+def _unbuildable(manifest: Manifest, folder: Path, error: OSError) -> NeedsHuman:
+    return NeedsHuman(
+        f"model pack {manifest.name} cannot be built in {folder}: {error.strerror or error}",
+        hint="make the folder writable and see that its disk has room",
+    )
 
 
 class _DamagedError(Exception):
@@ -155,19 +184,24 @@ def _build(manifest: Manifest, target: Path, report: Report) -> None:
 
 
 def _copy_weights(manifest: Manifest, work: Path) -> None:
+    for name in manifest.weights:
+        (work / name).write_bytes(weights(manifest, name))
+
+
+def weights(manifest: Manifest, name: str) -> bytes:
+    """One of the pack's files of weights. Raises NeedsHuman for a missing one, and for one that is not as published."""
     missing = [name for name in manifest.weights if not (manifest.folder / name).is_file()]
     if missing:
         shipped = manifest.folder.parent == SHIPPED
         advice = f"run `fras models install {manifest.name}`" if shipped else f"put them into {manifest.folder}"
         raise NeedsHuman(f"model pack {manifest.name} is not installed: {', '.join(missing)} missing", hint=advice)
-    for name, sha256 in manifest.weights.items():
-        data = (manifest.folder / name).read_bytes()
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise NeedsHuman(
-                f"model pack {manifest.name}: {name} is not the published file (its sha256 differs from {MANIFEST})",
-                hint="fetch the file again",
-            )
-        (work / name).write_bytes(data)
+    data = (manifest.folder / name).read_bytes()
+    if hashlib.sha256(data).hexdigest() != manifest.weights[name]:
+        raise NeedsHuman(
+            f"model pack {manifest.name}: {name} is not the published file (its sha256 differs from {MANIFEST})",
+            hint="fetch the file again",
+        )
+    return data
 
 
 def _optimise(work: Path) -> None:

@@ -21,7 +21,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 from hub.plugin import NeedsHuman, Permanent
 from plugins.recognizers.onnx_local import installed
-from plugins.recognizers.onnx_local.installed import SHIPPED, built, find_pack, list_packs, model_id, verify_pack
+from plugins.recognizers.onnx_local.installed import (
+    SHIPPED,
+    built,
+    find_pack,
+    list_packs,
+    model_id,
+    usable,
+    verify_pack,
+)
 from plugins.recognizers.onnx_local.manifest import MANIFEST, Manifest, load
 
 
@@ -211,3 +219,26 @@ def test_every_file_is_verified_after_the_build(
     monkeypatch.setattr(installed, "_flush", lambda path: flip(path) if path.suffix == ".onnx" else None)
     with pytest.raises(NeedsHuman, match="does not keep"):
         built(pack, models, said.append)
+
+
+def test_whether_a_pack_can_be_used_is_told_without_building_it(
+    pack: Manifest, models: Path, tmp_path: Path, said: list[str]
+) -> None:
+    assert usable("dlib", models, tmp_path).startswith("model pack dlib: its weights are the published ones; it is bui")
+    before = sorted(models.rglob("*"))
+    assert usable("tiny", models, tmp_path).endswith(
+        "its weights are the published ones; it is built at the first start"
+    )
+    assert sorted(models.rglob("*")) == before
+    target = built(pack, models, said.append)
+    assert usable("tiny", models, tmp_path) == "model pack tiny: its files are as they were built"
+    (target / pack.detector.file).write_bytes(b"damaged")
+    assert usable("tiny", models, tmp_path).endswith("is damaged, so it is built again")
+    (pack.folder / pack.detector.file).write_bytes(b"of another pack")
+    with pytest.raises(NeedsHuman, match="is not the published file"):
+        usable("tiny", models, tmp_path)
+    (pack.folder / pack.detector.file).unlink()
+    with pytest.raises(NeedsHuman, match=r"is not installed: .* missing"):
+        usable("tiny", models, tmp_path)
+    with pytest.raises(NeedsHuman, match="there is no model pack 'dlip'"):
+        usable("dlip", models, tmp_path)
