@@ -73,25 +73,34 @@ class Judge:
             verdicts |= zip(indices, said, strict=True)
         return [verdicts[index] for index in range(len(pictures))]
 
-    async def judge_faces(self, model_id: str, faces: Sequence[Face], invented: bool = False) -> Judged:
+    async def judge_faces(self, camera: str, model_id: str, faces: Sequence[Face], invented: bool = False) -> Judged:
         """The verdict on faces that a camera embedded itself; `foreign` must not object."""
-        member = self._embedders[model_id]
-        return (await self._embedded(member, [Seen(tuple(faces), (), model_id)], invented))[0]
+        seen = Seen(tuple(faces), (), model_id)
+        if invented:
+            return (await self._embedded(self._embedders[model_id], [seen], invented))[0]
+        return await self._rules[self.rule_of(camera)].judge_faces(seen)
 
     async def able(self, camera: str = "") -> bool:
         """Whether what judges the camera's pictures works at all, tried on a grey one."""
         return await self._rules[self.rule_of(camera)].able()
 
-    def foreign(self, model_id: str, faces: Sequence[Face]) -> str:
+    def foreign(self, camera: str, model_id: str, faces: Sequence[Face], invented: bool = False) -> str:
         """Why faces embedded elsewhere, by `model_id`, cannot be judged here; empty when they can.
 
         Raises PluginError while a recogniser is absent whose model that may be.
         """
         member = self._embedders.get(model_id)
+        rule = self.rule_of(camera)
+        readers = self._rules[rule].readers(model_id) if not invented else [member] if member else []
+        if not readers and self._absent:
+            raise self._absent[0].why
         if member is None:
-            if self._absent:
-                raise self._absent[0].why
             return f"its faces were embedded by model {model_id}, and this hub uses {', '.join(self._embedders)}"
+        if not readers:
+            return (
+                f"its faces were embedded by model {model_id}, by which {rule} cannot name anybody without a picture: "
+                "have the camera send pictures, or give it another recognizer"
+            )
         dimension = member.embedder.model.dimension
         if any(face.embedding.shape != (dimension,) for face in faces):
             return f"its embeddings are not the {dimension} numbers that {model_id} gives"

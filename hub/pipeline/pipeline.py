@@ -256,7 +256,7 @@ class Pipeline:
             elif isinstance(content, Picture):
                 seen.append(_Seen(frame, content, next(verdicts)))
             else:
-                verdict = await self._judge.judge_faces(content.model_id, content.faces, is_drawn)
+                verdict = await self._judge.judge_faces(frame.camera, content.model_id, content.faces, is_drawn)
                 seen.append(_Seen(frame, None, verdict))
         return seen
 
@@ -269,7 +269,8 @@ class Pipeline:
             model_id, faces = unpack(data)
         except (Unreadable, Garbled, NotFound) as problem:
             return str(problem)
-        return self._judge.foreign(model_id, faces) or _Embedded(model_id, faces)
+        drawn = self._invented(frame.camera)
+        return self._judge.foreign(frame.camera, model_id, faces, drawn) or _Embedded(model_id, faces)
 
     async def _write_down(self, seen: Sequence[_Seen]) -> None:
         """Concludes every frame; what could not be read is rejected with the reason."""

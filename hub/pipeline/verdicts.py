@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from hub.pipeline.members import Member, Seen
+from hub.pipeline.members import EmbedderMember, Member, Seen
 from hub.plugin import Box, Clock, Face, NotReady, Picture, PluginError, Quality
 from hub.recognition import chain, ensemble
 from hub.recognition.models import combined
@@ -70,6 +70,17 @@ class Rule(Protocol):
         """A verdict for each picture, in order. Raises PluginError when it cannot be had now."""
         ...
 
+    def readers(self, model_id: str) -> Sequence[EmbedderMember]:
+        """Who decides on faces that a camera embedded itself, by this model: nobody where that cannot name anybody.
+
+        Raises PluginError while one is absent who might.
+        """
+        ...
+
+    async def judge_faces(self, seen: Seen) -> Judged:
+        """The verdict of the `readers`, of whom there are some: nobody else can be asked without a picture."""
+        ...
+
     async def able(self) -> bool: ...
 
 
@@ -109,6 +120,16 @@ class Chain:
         for stage in range(1, len(self._members)):
             await self._ask(stage, pictures, seen, standing)
         return [self._verdict(one, found) for one, found in zip(seen, standing, strict=True)]
+
+    def readers(self, model_id: str) -> Sequence[EmbedderMember]:
+        """The first who compares such embeddings, be it only as the finder of a service."""
+        own = _comparing(self._members, model_id)
+        return (own or [found for member in self._members if (found := member.finder).model_id == model_id])[:1]
+
+    async def judge_faces(self, seen: Seen) -> Judged:
+        (reader,) = self.readers(seen.model_id)
+        (found,) = await reader.decide([], [seen])
+        return judged(seen, [_certain(one) for one in found], [_said(reader)] * len(found), reader.model_id)
 
     async def able(self) -> bool:
         return await self._members[0].able()
@@ -184,17 +205,26 @@ class Ensemble:
         shown, faces_of = [pictures[p] for p in some], [gathered[p] for p in some]
         said = [await self._ask(member, shown, faces_of) for member in self._members]
         for number, p in enumerate(some):
-            faces = gathered[p].seen.faces
-            found_out = [
-                ensemble.agreed([decisions[number][f] for decisions in said], self._agree) for f in range(len(faces))
-            ]
-            decisions = ensemble.each_once(found_out, [face.quality for face in faces])
-            by = [_said(self._members[one.member]) for one in found_out]
-            verdicts[p] = judged(gathered[p].seen, decisions, by, self.model_id)
+            verdicts[p] = self._verdict(gathered[p].seen, self._members, [of_all[number] for of_all in said])
         return verdicts
+
+    def readers(self, model_id: str) -> Sequence[EmbedderMember]:
+        """All who compare such embeddings, where they are enough to agree."""
+        readers = _comparing(self._members, model_id)
+        return readers if len(readers) >= self._agree else []
+
+    async def judge_faces(self, seen: Seen) -> Judged:
+        readers = self.readers(seen.model_id)
+        return self._verdict(seen, readers, [(await reader.decide([], [seen]))[0] for reader in readers])
 
     async def able(self) -> bool:
         return all([await member.able() for member in self._members])
+
+    def _verdict(self, seen: Seen, members: Sequence[Member], said: Sequence[Sequence[Decision | None]]) -> Judged:
+        """What these members' decisions on the faces of one picture come to."""
+        found_out = [ensemble.agreed([of_one[f] for of_one in said], self._agree) for f in range(len(seen.faces))]
+        decisions = ensemble.each_once(found_out, [face.quality for face in seen.faces])
+        return judged(seen, decisions, [_said(members[one.member]) for one in found_out], self.model_id)
 
     async def _ask(
         self, member: Member, pictures: Sequence[Picture], gathered: Sequence[_Gathered]
@@ -246,6 +276,11 @@ def judged(seen: Seen, decisions: Sequence[Decision], by: Sequence[Said], model_
         for face, decision, whose in zip(seen.faces, decisions, by, strict=True)
     )
     return Judged(faces, seen.too_small, model_id)
+
+
+def _comparing(members: Sequence[Member], model_id: str) -> list[EmbedderMember]:
+    """Those whose gallery embeddings of this model can be compared with."""
+    return [member for member in members if isinstance(member, EmbedderMember) and member.model_id == model_id]
 
 
 def _said(member: Member) -> Said:

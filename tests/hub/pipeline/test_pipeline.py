@@ -271,7 +271,7 @@ async def test_faces_that_wait_for_a_recogniser_hold_up_no_pictures(tmp_path: Pa
         await parts.enrol("ada")
         later = NotReady("a pack is being built")
 
-        def foreign(model_id: str, faces: Sequence[Face]) -> str:
+        def foreign(camera: str, model_id: str, faces: Sequence[Face], invented: bool) -> str:
             if model_id == "later":
                 raise later
             return ""

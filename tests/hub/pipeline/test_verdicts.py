@@ -346,7 +346,42 @@ async def test_cameras_choose_and_the_invented_stay_here(both: Both) -> None:
 async def test_faces_embedded_elsewhere_go_to_their_model(both: Both) -> None:
     judge = Judge({"cloud": Chain([both.cloud], both.parts.clock)}, [both.local])
     (sight,) = await both.squares.analyse([picture(COLOURS["bob"])])
-    assert judge.foreign("colours-1", sight.faces) == ""
-    assert "this hub uses colours-1" in judge.foreign("other", sight.faces)
-    assert names(await judge.judge_faces("colours-1", sight.faces)) == ["bob"]
+    assert judge.foreign("door", "colours-1", sight.faces) == ""
+    assert "this hub uses colours-1" in judge.foreign("door", "other", sight.faces)
+    assert names(await judge.judge_faces("door", "colours-1", sight.faces)) == ["bob"]
     assert both.fake.calls == {}
+
+
+async def test_faces_embedded_elsewhere_are_judged_by_the_cameras_recogniser(both: Both) -> None:
+    """`strict` has the model, too, and a threshold that ada's shade does not reach; `far` has another model."""
+    parts = both.parts
+    await copy_template(parts, "bob", "far-1")
+    far_gallery = GalleryKeeper(parts.database, "far-1", "cosine", parts.clock)
+    far = EmbedderMember(squares.Squares({"model": "far-1"}), far_gallery, STRICT)
+    loose = EmbedderMember(both.squares, parts.gallery, Policy(Thresholds(0.9, 0.95, 0.05)))
+    rules = {
+        "loose": Chain([loose], parts.clock),
+        "strict": Chain([both.local], parts.clock),
+        "far": Chain([far], parts.clock),
+        "chain": Chain([far, both.local], parts.clock, [0.1]),
+        "agreeing": Ensemble([loose, both.local], 2),
+        "both": Ensemble([loose, far], 2),
+    }
+    judge = Judge(rules, [loose, far], {name: name for name in rules})
+    (sight,) = await both.squares.analyse([picture(NEARLY_ADA, COLOURS["bob"])])
+    expected = {
+        "loose": ["ada", "bob"],
+        "elsewhere": ["ada", "bob"],
+        "strict": [None, "bob"],
+        "chain": [None, "bob"],
+        "agreeing": [None, "bob"],
+    }
+    for camera, people in expected.items():
+        assert judge.foreign(camera, "colours-1", sight.faces) == ""
+        assert names(await judge.judge_faces(camera, "colours-1", sight.faces)) == people, camera
+    for camera in ("far", "both"):
+        said = judge.foreign(camera, "colours-1", sight.faces)
+        assert f"by which {camera} cannot name anybody without a picture: have the camera send pictures" in said
+    drawn = await judge.judge_faces("both", "colours-1", sight.faces, invented=True)
+    assert judge.foreign("both", "colours-1", sight.faces, invented=True) == ""
+    assert names(drawn) == [None, None]
