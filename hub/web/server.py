@@ -60,6 +60,7 @@ def application(
 ) -> web.Application:
     """The site of a running hub. What a reload may replace is asked for anew at each request."""
     app = guarded()
+    app.on_response_prepare.insert(0, pages.let_pictures_in)
     app[keys.DATABASE] = database
     app[keys.CLOCK] = clock
     app[keys.SETTINGS] = settings

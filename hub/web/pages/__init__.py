@@ -5,9 +5,10 @@ from __future__ import annotations
 from aiohttp import web
 
 from . import attendance, cameras, crops, images, lecture, nodes, people, static, today
+from .crops import let_in as let_pictures_in
 from .templates import setup_templates
 
-__all__ = ["routes", "setup_templates"]
+__all__ = ["let_pictures_in", "routes", "setup_templates"]
 
 
 def routes() -> list[web.AbstractRouteDef]:

@@ -165,7 +165,9 @@ class Bucket:
         self._client.abort_multipart_upload(**named, UploadId=begun["UploadId"])
 
     def link(self, key: str, lifetime: timedelta) -> str:
-        asked = {**self._named(key), "ResponseCacheControl": "private, no-store"}
+        # Not with the owner: what is signed with it, a browser would have to say in a header.
+        named = {"Bucket": self._options.bucket, "Key": self._options.prefix + key}
+        asked = {**named, "ResponseCacheControl": "private, no-store"}
         seconds = max(1, int(min(lifetime, LONGEST_LINK).total_seconds()))
         return self._client.generate_presigned_url("get_object", Params=asked, ExpiresIn=seconds)
 

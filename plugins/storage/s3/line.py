@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, TypeVar
 
 from botocore.exceptions import BotoCoreError
@@ -42,16 +43,25 @@ class Line:
         return max(0.0, self._retry_at - self._context.clock.monotonic()) if self.trouble else 0.0
 
     async def call(self, function: Callable[[], T], more: float = 0.0) -> T:
-        """The result of `function`, run in one of the plugin's threads; when it takes longer than LONGEST_CALL and so
+        """The result of `function`, run in one of the plugin's threads; when it runs for longer than LONGEST_CALL and so
         many seconds more, or is cancelled, its connections are cut.
 
         Raises PluginError, NotFound and Refused among it, and what `function` raises of the spool: Busy, OSError.
         """
-        if self.trouble is not None and self.wait > 0:
-            raise _like(self.trouble)
+        self._refuse_meanwhile()
         wire = Wire()
+        loop = asyncio.get_running_loop()
+        late: asyncio.TimerHandle | None = None
+
+        def started() -> None:
+            nonlocal late
+            if not wire.is_cut:
+                late = loop.call_later(LONGEST_CALL + more, wire.cut)
 
         def run() -> T:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(started)
+            self._refuse_meanwhile()  # while it waited for a thread
             try:
                 with wire.in_use():
                     return function()
@@ -59,7 +69,6 @@ class Line:
                 told = self._told(error, wire)
             raise told  # out here it has no context, which would keep connections open and pictures in memory
 
-        late = asyncio.get_running_loop().call_later(LONGEST_CALL + more, wire.cut)
         try:
             result = await self._context.run_blocking(run)
         except asyncio.CancelledError:
@@ -72,9 +81,21 @@ class Line:
             self._fails(error)
             raise
         finally:
-            late.cancel()
+            if late is not None:
+                late.cancel()
         self._works()
         return result
+
+    def _refuse_meanwhile(self) -> None:
+        if (trouble := self.trouble) is not None and self.wait > 0:
+            raise _like(trouble)
+
+    async def aside(self, function: Callable[[], T]) -> T:
+        """The result of `function`, which asks the bucket nothing and tells nothing of it. Raises PluginError."""
+        try:
+            return await self._context.run_blocking(function)
+        except BotoCoreError as error:
+            raise meaning(error, self._options) from None
 
     def _told(self, error: Exception, wire: Wire) -> Exception:
         if wire.is_cut:  # whatever that made of the answer

@@ -114,8 +114,9 @@ class Spool:
         except FileNotFoundError:
             return None
 
-    def waits(self, key: str) -> bool:
-        return (self._waiting / _name(key)).exists()
+    def concerns(self, key: str) -> bool:
+        """Whether something is to be put or deleted under `key`."""
+        return (self._waiting / _name(key)).exists() or self.is_doomed(key)
 
     def is_doomed(self, key: str) -> bool:
         """Whether what the bucket has under `key` is to be deleted."""

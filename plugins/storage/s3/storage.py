@@ -15,6 +15,7 @@ from hub.plugin.keys import is_key, key_parts
 from .bucket import Bucket
 from .line import LONGEST_CALL, Line
 from .options import DIRECT, Options
+from .refusals import READ, of_one
 from .spool import Busy, Spool
 from .uploads import Uploads, erase, replace
 
@@ -40,7 +41,7 @@ class S3:
             await self._local(self._spool.keep, key, data)
         except StorageFull as full:
             try:
-                await self._remote(partial(replace, self._spool, self._bucket, key, data))
+                await self._remote(partial(replace, self._spool, self._bucket, key, data, self._options))
             except PluginError:
                 raise full from None
         else:
@@ -53,7 +54,7 @@ class S3:
         try:
             if await self._local(self._spool.is_doomed, key):
                 raise NotFound(key)
-            return await self._remote(partial(self._bucket.get, key))
+            return await self._remote(partial(self._read, key))
         except NotFound:
             raise NotFound(f"{self._options.where} has nothing under {key}") from None
 
@@ -87,15 +88,19 @@ class S3:
                 raise
 
     async def link(self, key: str, lifetime: timedelta) -> str | None:
-        """A signed URL of the bucket with `links: direct`; None while the bucket has not got `key`."""
+        """A signed URL of the bucket with `links: direct`; None while something is to be done under `key` there."""
         key_parts(key)
-        if self._options.links != DIRECT or await self._local(self._spool.waits, key):
+        if self._options.links != DIRECT or await self._local(self._spool.concerns, key):
             return None
-        return await self._remote(partial(self._bucket.link, key, lifetime))
+        return await self._line.aside(partial(self._bucket.link, key, lifetime))
+
+    def _read(self, key: str) -> bytes:
+        with of_one(self._bucket, READ, self._options):
+            return self._bucket.get(key)
 
     def _erase(self, key: str) -> None:
         with self._spool.claim(key, LONGEST_CALL / 2):
-            erase(self._spool, self._bucket, key)
+            erase(self._spool, self._bucket, key, self._options)
 
     async def _remote(self, function: Callable[[], T]) -> T:
         try:

@@ -10,6 +10,7 @@ import pytest
 
 from hub.attendance.records import Status
 from hub.attendance.timetable import Weekly
+from hub.db import observations
 from hub.db.people import Person
 from hub.runtime.health import Health, State
 from tests.support.pages import ADA, BOB, Browser, lecture, taught
@@ -238,7 +239,9 @@ async def test_absence_shows_what_it_rests_on_too(panel: Panel, browser: Browser
 
 async def test_a_crop_past_its_retention_leaves_the_rest_of_the_evidence(panel: Panel, browser: Browser) -> None:
     await taught(panel)
-    await panel.crops.forget("bob")
+    async with panel.database.read() as connection:
+        crops = await observations.crops_of(connection, "bob")
+    await panel.crops.remove(crops)
     page = await browser.open(f"/lectures/{lecture(panel, 'Mathematics')}/people/bob")
     assert "The picture is past its retention." in page.main
     assert "Score 0.72" in page.main
