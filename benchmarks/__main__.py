@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from .measure import Skipped, machine, report, say
+from .measure import Skipped, machine, missed, report, say
 
 BENCHES = (
     "qr",
@@ -31,7 +31,8 @@ BENCHES = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 1 when a bench failed, which stops no other; one that misses what it needs is skipped and says so."""
+    """Exit code 1 when a bench failed or missed its target, which stops no other; one that misses what it needs is
+    skipped and says so."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHES)}; without any, all of them")
     parser.add_argument("--full", action="store_true", help="every photograph and more rounds: hours")
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"no bench {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
     report("machine", **machine())
     failed = []
+    missed.clear()
     for name in options.names or BENCHES:
         start = time.monotonic()
         try:
@@ -54,7 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say("")
     if failed:
         say(f"failed: {', '.join(failed)}")
-    return 1 if failed else 0
+    if missed:
+        say(f"short of the target: {', '.join(dict.fromkeys(missed))}")
+    return 1 if failed or missed else 0
 
 
 if __name__ == "__main__":

@@ -118,8 +118,17 @@ def machine() -> dict[str, Any]:
     }
 
 
+missed: list[str] = []
+"""Benches that reported a target that was not `reached`."""
+
+
 def report(bench: str, **figures: Any) -> None:
-    """Prints one result for people on standard error and as a JSON line on standard output."""
+    """Prints one result for people on standard error and as a JSON line on standard output.
+
+    One that was to be `reached`, and was not, counts as missed.
+    """
+    if figures.get("reached") is False:
+        missed.append(bench)
     say(f"{bench}: " + ", ".join(f"{key.replace('_', ' ')} {_shown(value)}" for key, value in figures.items()))
     line = json.dumps({"bench": bench, **figures}, ensure_ascii=False)
     print(line, flush=True)

@@ -75,6 +75,19 @@ def test_those_that_are_named_run(benches: Callable[..., None], capsys: pytest.C
     assert "no bench third; there are first, second" in capsys.readouterr().err
 
 
+def test_a_target_that_is_missed_is_said_and_is_a_failure(
+    benches: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fall_short() -> None:
+        measure.report("first", share=0.8, reached=False)
+        measure.report("first", share=0.7, reached=False)
+
+    benches(first=fall_short, second=lambda: measure.report("second", share=0.9, reached=True))
+    assert program.main([]) == 1
+    assert capsys.readouterr().err.endswith("\nshort of the target: first\n")
+    assert program.main(["second"]) == 0
+
+
 @pytest.mark.parametrize("name", program.BENCHES)
 def test_each_name_is_a_bench(name: str) -> None:
     tree = ast.parse((FOLDER / f"{name}.py").read_text("utf-8"))
