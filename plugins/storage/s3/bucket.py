@@ -9,13 +9,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
+import botocore
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.handlers import add_expect_header
 from botocore.loaders import Loader
 
-from .meanings import Away, code_of, garbage
+from .meanings import MISSING, Away, code_of, garbage
 from .options import KMS, PART, Options
 from .wires import make_cuttable
 
@@ -43,8 +44,8 @@ _loader = Loader()
 """Keeps the service's description, which takes half a second to read."""
 
 
-def connect(options: Options) -> S3Client:
-    """A client that has not said anything yet."""
+def connect(options: Options, *, stranger: bool = False) -> S3Client:
+    """A client that has not said anything yet; as a `stranger` it will not say who it is."""
     session = botocore.session.Session()
     session.register_component("data_loader", _loader)
     checksums: dict[str, Any] = {}
@@ -58,7 +59,9 @@ def connect(options: Options) -> S3Client:
         aws_secret_access_key=options.secret_key,
         verify=str(options.ca_file) if options.ca_file else None,
         config=Config(
-            signature_version="s3v4",
+            signature_version=botocore.UNSIGNED if stranger else "s3v4",
+            # No variable of the environment sends faces elsewhere.
+            ignore_configured_endpoint_urls=True,  # type: ignore[call-arg]  # the stubs do not know it
             connect_timeout=CONNECT,
             read_timeout=READ,
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
@@ -94,6 +97,11 @@ class Bucket:
     def close(self) -> None:
         self._client.close()
 
+    def look(self) -> None:
+        """Raises what the bucket answers to the least that one can ask."""
+        page = self._client.list_objects_v2(**self._there, MaxKeys=1, Prefix=self._options.prefix)
+        self._expect(page, "Name")
+
     def put(self, key: str, data: bytes) -> None:
         """Complete or not at all; on return the server has said that it has it."""
         if len(data) >= PART:
@@ -123,11 +131,13 @@ class Bucket:
     def delete(self, key: str) -> None:
         """Every version and every marker of `key`, where the bucket keeps them; looked after. Fine if there is none."""
         if not self.keeps_versions():
-            return self._delete(key)
+            if not self._delete(key):
+                return
+            self._versions = None  # switched on since: what was deleted is hidden
         for _ in range(LOOKS):
             versions = self._versions_of(key)
             if not versions:
-                return None
+                return
             for version in versions:
                 self._delete(key, VersionId=version)
         raise Away(f"{self._options.where}: versions of a deleted object come back", hint="the hub tries again")
@@ -189,10 +199,17 @@ class Bucket:
             self._client.abort_multipart_upload(**upload)
             raise
 
-    def _delete(self, key: str, **version: Any) -> None:
-        done = self._client.delete_object(**self._named(key), **version)
+    def _delete(self, key: str, **version: Any) -> bool:
+        """Whether the server only put a marker over what it keeps."""
+        try:
+            done = self._client.delete_object(**self._named(key), **version)
+        except ClientError as error:
+            if code_of(error) in MISSING:  # most servers say 204 to that, too
+                return False
+            raise
         if done["ResponseMetadata"]["HTTPStatusCode"] != 204:
             raise garbage(self._options)
+        return bool(done.get("DeleteMarker"))
 
     def _versions_of(self, key: str) -> list[str]:
         full = self._options.prefix + key

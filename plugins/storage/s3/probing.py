@@ -35,7 +35,8 @@ def _find(options: Options) -> str:
         bucket = Bucket(client, options)
         versions = _allowed("see whether it keeps versions (s3:GetBucketVersioning)", options, bucket.keeps_versions)
         _try(bucket, options, versions)
-        return "; ".join([f"{options.where} can be used", *_remarks(client, options, versions)])
+        listed = _strangers(client, options)
+        return "; ".join([f"{options.where} can be used", *_remarks(client, options, versions, listed)])
     finally:
         client.close()
 
@@ -89,8 +90,34 @@ def _allowed(what: str, options: Options, call: Any) -> Any:
         raise NeedsHuman(f"{options.where}: no right to {what}", hint=f"compare the policy with {PAGE}") from None
 
 
-def _remarks(client: S3Client, options: Options, versions: bool) -> Iterator[str]:
+def _strangers(client: S3Client, options: Options) -> bool:
+    """Whether somebody without a key may list the bucket. Raises NeedsHuman where they may look at what is in it."""
+    asked: dict[str, Any] = {"Bucket": options.bucket}
+    found = client.list_objects_v2(**asked, Prefix=options.prefix, MaxKeys=1).get("Contents", [])
+    stranger = connect(options, stranger=True)
+    try:
+        if found and _answered(lambda: stranger.get_object(**asked, Key=found[0]["Key"], Range="bytes=0-0")["Body"]):
+            raise NeedsHuman(
+                f"{options.where} shows what it holds to anybody, without a key",
+                hint=f"block all public access; compare with {PAGE}",
+            )
+        return _answered(lambda: stranger.list_objects_v2(**asked, Prefix=options.prefix, MaxKeys=1))
+    finally:
+        stranger.close()
+
+
+def _answered(call: Any) -> bool:
+    try:
+        call()
+    except ClientError:
+        return False
+    return True
+
+
+def _remarks(client: S3Client, options: Options, versions: bool, listed: bool) -> Iterator[str]:
     yield "it keeps versions, which deletion removes too" if versions else "it keeps no versions"
+    if listed:
+        yield "anybody may list what it holds: block all public access"
     if not options.tls:
         yield "pictures travel without encryption (http)"
     yield from _lifecycle(client, options)

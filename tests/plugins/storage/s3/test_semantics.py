@@ -216,7 +216,8 @@ async def test_what_check_connect_finds(moto_server: Server, boto: Any, bucket: 
     found = await probed(config)
     assert found.startswith(f"bucket {bucket} at 127.0.0.1:")
     assert found.endswith(
-        "can be used; it keeps no versions; pictures travel without encryption (http); "
+        "can be used; it keeps no versions; anybody may list what it holds: block all public access; "
+        "pictures travel without encryption (http); "
         "no lifecycle removes crops that the hub could not (docs/storage-s3.md)"
     )
     boto.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
@@ -236,3 +237,21 @@ async def test_what_check_connect_finds(moto_server: Server, boto: Any, bucket: 
     assert "its lifecycle removes crops after 40 days" in found
     assert versions(boto, bucket) == [], "a probe changes nothing"
     assert "Uploads" not in boto.list_multipart_uploads(Bucket=bucket)
+
+
+async def test_a_bucket_that_shows_pictures_to_anybody_is_not_fit(
+    moto_server: Server, boto: Any, bucket: str, probed: Prober
+) -> None:
+    boto.put_object(Bucket=bucket, Key="crops/a.jpg", Body=b"a face")
+    assert "can be used" in await probed(moto_server.config(bucket))
+    boto.put_object_acl(Bucket=bucket, Key="crops/a.jpg", ACL="public-read")
+    with pytest.raises(NeedsHuman, match="shows what it holds to anybody, without a key; block all public access"):
+        await probed(moto_server.config(bucket))
+
+
+async def test_where_strangers_get_nothing_the_check_says_nothing_of_them(
+    rclone_server: Server, bucket: str, probed: Prober
+) -> None:
+    rclone_server.make(bucket)
+    rclone_server.client().put_object(Bucket=bucket, Key="crops/a.jpg", Body=b"a face")
+    assert "anybody" not in await probed(rclone_server.config(bucket))
