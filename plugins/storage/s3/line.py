@@ -115,6 +115,8 @@ class Line:
     def _fails(self, error: PluginError) -> None:
         if type(error) is NotReady:  # the hub's: too many calls wait, which says nothing about the bucket
             return
+        if self.wait > 0:  # it was under way when another failed, and is no try of its own
+            return
         if self._log and (self.trouble is None or str(self.trouble) != str(error)):
             self._context.logger.warning("%s; what is put meanwhile waits on this machine", error)
         self.trouble = _like(error)

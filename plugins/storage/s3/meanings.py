@@ -55,6 +55,10 @@ def code_of(error: boto.ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
+def status_of(error: boto.ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
 def meaning(error: Exception, options: Options) -> PluginError:
     """`error` of a call as the plugin's own; whatever cannot be read is garbage, which breaks botocore in many ways."""
     if isinstance(error, boto.ClientError):
@@ -138,6 +142,9 @@ def _of_answer(code: str, response: Mapping[str, Any], options: Options) -> Plug
             f"{where}: no right to do this, or the bucket is another account's",
             hint=f"compare the policy with {PAGE}, and storage: bucket: with what you own",
         )
+    if status == 501:
+        leave = "leave out storage: encryption:, or " if options.encryption else ""
+        return NeedsHuman(f"{where} does not support what is asked of it (501)", hint=f"{leave}take another server")
     if code in _BUSY or status >= 500 or status == 429:
         return Away(f"{where} is overloaded or out of order ({status})")
     if 300 <= status < 400 or code.isdigit() or not _CODE.match(code):  # an error of S3's has a name

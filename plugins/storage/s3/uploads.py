@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+from collections import Counter
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from hub.plugin import NotReady, PluginContext, PluginError
+from hub.plugin import NotFound, NotReady, PluginContext, PluginError
 
 from .bucket import Bucket
 from .line import LONGEST_CALL, Line
 from .meanings import Refused
 from .options import Options
+from .refusals import DELETED, PUT, of_one
 from .spool import Busy, Spool, lock_of
 
 WORKERS: Final = 6
@@ -25,6 +29,19 @@ SAY: Final = 60.0
 """Seconds between two words on a queue that lasts."""
 BUSY_AGAIN: Final = 1.0
 REFUSED_AGAIN: Final = 600.0
+MANY: Final = 8
+"""Refused one after the other: then it is no longer about the one or other picture."""
+KNOCK: Final = 60.0
+"""Seconds between two tries while it is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Since when the key waits (Unix time), why, and when it is tried again (monotonic)."""
+
+    since: float
+    why: str
+    again: float
 
 
 class Uploads:
@@ -38,15 +55,20 @@ class Uploads:
         self._context = context
         self._queue: dict[str, float] = {}
         """Key → since when, Unix time; in the order in which they go up."""
-        self._busy: set[str] = set()
+        self._busy: dict[str, float] = {}
+        """The same of those that go up now."""
+        self._refused: dict[str, Refusal] = {}
+        """These come after all others, the longest refused first."""
+        self._in_row: set[str] = set()
+        """What was refused since something was not."""
         self._not_before: dict[str, float] = {}
         self._work = asyncio.Event()
         self._said = ""
         self._said_at = 0.0
-        self._refused: str = ""
 
     def add(self, key: str) -> None:
-        self._queue.setdefault(key, self._context.clock.now().timestamp())
+        refused = self._refused.pop(key, None)
+        self._queue.setdefault(key, refused.since if refused else self._context.clock.now().timestamp())
         self._work.set()
 
     async def run(self) -> None:
@@ -55,47 +77,70 @@ class Uploads:
             for number in range(WORKERS):
                 tasks.create_task(self._bring(first=number == 0), name=f"s3 brings {number}")
 
+    @property
+    def _stuck(self) -> bool:
+        return len(self._in_row) >= MANY
+
     async def _bring(self, *, first: bool) -> None:
         clock = self._context.clock
         while True:
-            if self._line.trouble is not None:  # one knocks, and for all
-                await clock.sleep(max(self._line.wait, 0.01) if first else BUSY_AGAIN)
+            if self._line.trouble is not None or self._stuck:  # one knocks, and for all
+                knock = self._line.wait if self._line.trouble else KNOCK
+                await clock.sleep(max(knock, 0.01) if first else BUSY_AGAIN)
                 if not first:
                     continue
             key = self._next()
             if key is None:
                 self._work.clear()
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(BUSY_AGAIN if self._not_before else None):
+                    async with asyncio.timeout(BUSY_AGAIN if self._not_before or self._refused else None):
                         await self._work.wait()
                 continue
             await self._bring_one(key)
 
     async def _bring_one(self, key: str) -> None:
-        since = self._queue.pop(key)
-        self._busy.add(key)
-        again: float | None = None
+        before = self._refused.pop(key, None)
+        since = before.since if before else self._queue.pop(key)
+        self._busy[key] = since
         try:
-            await self._line.call(lambda: settle(self._spool, self._bucket, key), self._spool.size(key) / SLOWEST)
+            await self._line.call(
+                lambda: settle(self._spool, self._bucket, key, self._options), self._spool.size(key) / SLOWEST
+            )
         except Busy:
-            again = BUSY_AGAIN
+            self._again(key, since, BUSY_AGAIN)
         except Refused as error:
-            self._context.logger.warning("%s; it waits on this machine", error)
-            self._refused, again = error.message, REFUSED_AGAIN
+            self._refuse(key, since, error.message, error.hint)
+        except NotFound:
+            self._refuse(key, since, f"{self._options.where} answers as if it were asked for something", "")
         except PluginError as error:
-            again = BUSY_AGAIN if type(error) is NotReady else 0.0
+            self._again(key, since, BUSY_AGAIN if type(error) is NotReady else 0.0)
         except OSError as error:
-            self._context.logger.warning("what waits for the bucket cannot be read: %s", error.strerror)
-            again = REFUSED_AGAIN
+            self._refuse(key, since, f"what waits for the bucket cannot be read: {error.strerror}", "check the disk")
+        else:
+            self._done(before)
         finally:
-            self._busy.discard(key)
+            del self._busy[key]
             self._work.set()
-        if again is None:
-            self._not_before.pop(key, None)
-            return
-        self._queue = {key: since} | self._queue
-        if again:
-            self._not_before[key] = self._context.clock.monotonic() + again
+
+    def _again(self, key: str, since: float, wait: float) -> None:
+        """Behind all others: one that fails must not hold them up."""
+        self._queue.setdefault(key, since)
+        if wait:
+            self._not_before[key] = self._context.clock.monotonic() + wait
+
+    def _refuse(self, key: str, since: float, why: str, hint: str) -> None:
+        if all(why != refusal.why for refusal in self._refused.values()):
+            self._context.logger.warning("%s%s; it waits on this machine", why, f"; {hint}" if hint else "")
+        if key not in self._queue:  # put again meanwhile
+            self._refused[key] = Refusal(since, why, self._context.clock.monotonic() + REFUSED_AGAIN)
+        self._in_row.add(key)
+
+    def _done(self, before: Refusal | None) -> None:
+        self._in_row.clear()
+        now = self._context.clock.monotonic()
+        first = next(iter(self._refused.values()), None)
+        if before and first and first.again > now:  # what forbade it is gone, perhaps for the others, too
+            self._refused = {key: dataclasses.replace(refusal, again=now) for key, refusal in self._refused.items()}
 
     def _next(self) -> str | None:
         now = self._context.clock.monotonic()
@@ -103,6 +148,11 @@ class Uploads:
         for key in self._queue:
             if lock_of(key) not in held and self._not_before.get(key, 0.0) <= now:
                 self._not_before.pop(key, None)
+                return key
+        for key, refusal in self._refused.items():
+            if refusal.again > now and not self._stuck:
+                return None
+            if lock_of(key) not in held:
                 return key
         return None
 
@@ -114,7 +164,7 @@ class Uploads:
                 if changed != seen:
                     seen = changed
                     for key, since in await asyncio.to_thread(self._spool.scan):
-                        if key not in self._busy:
+                        if key not in self._busy and key not in self._refused:
                             self._queue.setdefault(key, since)
                     self._work.set()
             except OSError as error:
@@ -124,18 +174,25 @@ class Uploads:
 
     def _say(self) -> None:
         """In the health of this plugin."""
-        count = len(self._queue) + len(self._busy)
+        waiting = [*self._queue.values(), *self._busy.values(), *(one.since for one in self._refused.values())]
         now = self._context.clock.now()
-        oldest = min(self._queue.values(), default=now.timestamp())
-        late = count and now.timestamp() - oldest > SAY
+        oldest = min(waiting, default=now.timestamp())
+        late = waiting and now.timestamp() - oldest > SAY
         told = self._line.trouble is not None or late
-        text = f"{count} to be brought to {self._options.where}, waiting since {self._moment(oldest)}" if told else ""
-        reason = self._line.trouble.message if self._line.trouble else self._refused
-        text += f": {reason}" if text and reason else ""
+        text = f"{len(waiting)} to be brought to {self._options.where}, waiting since {self._moment(oldest)}"
+        text = ": ".join([text, *self._why(len(waiting))]) if told else ""
         news = bool(text) != bool(self._said)
         if news or (text and now.timestamp() - self._said_at >= SAY):  # the same again: a failed call has wiped it out
             self._said, self._said_at = text, now.timestamp()
             self._context.progress(text)
+
+    def _why(self, count: int) -> list[str]:
+        """The reason, if there is one: of all that waits, or of how many of it."""
+        if self._line.trouble is not None:
+            return [self._line.trouble.message]
+        whys = Counter(refusal.why for refusal in self._refused.values())
+        told = [why if number == count else f"{number} of them: {why}" for why, number in whys.most_common()]
+        return ["; ".join(told)] if told else []
 
     def _moment(self, at: float) -> str:
         moment = datetime.fromtimestamp(at, UTC).astimezone(self._context.time_zone)
@@ -143,30 +200,34 @@ class Uploads:
         return f"{moment:%H:%M}" if recent else f"{moment:%Y-%m-%d %H:%M}"
 
 
-def settle(spool: Spool, bucket: Bucket, key: str) -> None:
-    """Does in the bucket what waits to be done under `key`: deletes, then puts. Raises Busy, and what `bucket` does."""
+def settle(spool: Spool, bucket: Bucket, key: str, options: Options) -> None:
+    """Does in the bucket what waits to be done under `key`: deletes, then puts. Raises Busy, Refused, and what `bucket`
+    does."""
     with spool.claim(key):
-        erase(spool, bucket, key)
+        erase(spool, bucket, key, options)
         entry = spool.entry(key)
         if entry is not None and spool.offered(key, entry):
-            bucket.put(key, entry.data)
+            with of_one(bucket, PUT, options):
+                bucket.put(key, entry.data)
             spool.arrived(key, entry)
 
 
-def erase(spool: Spool, bucket: Bucket, key: str) -> None:
+def erase(spool: Spool, bucket: Bucket, key: str, options: Options) -> None:
     """Deletes in the bucket what is to be deleted under `key`; while it is claimed."""
     if spool.is_doomed(key):
-        if spool.has_parts(key):
-            bucket.abort(key)
-        bucket.delete(key)
+        with of_one(bucket, DELETED, options):
+            if spool.has_parts(key):
+                bucket.abort(key)
+            bucket.delete(key)
         spool.deleted(key)
 
 
-def replace(spool: Spool, bucket: Bucket, key: str, data: bytes) -> None:
-    """Puts past the spool, which has no room. Raises Busy, and what the bucket does."""
+def replace(spool: Spool, bucket: Bucket, key: str, data: bytes, options: Options) -> None:
+    """Puts past the spool, which has no room. Raises Busy, Refused, and what the bucket does."""
     with spool.claim(key, LONGEST_CALL / 2):
-        erase(spool, bucket, key)
+        erase(spool, bucket, key, options)
         before = spool.entry(key)
-        bucket.put(key, data)
+        with of_one(bucket, PUT, options):
+            bucket.put(key, data)
         if before is not None:
             spool.arrived(key, before)
