@@ -33,10 +33,11 @@ from hub.nodes.cameras import with_nodes
 from hub.nodes.entrances import Entrances
 from hub.nodes.registry import Registry
 from hub.people import Erasure
-from hub.pipeline.judge import Judge
 from hub.picture_keys import keys_of
+from hub.pipeline.judge import Judge
 from hub.plugin import Clock, Embedder, Identifier, PluginError, Storage, SystemClock
 from hub.policies import enrolment_policy, policy_for
+from hub.pseudonyms import Pseudonymous
 from hub.recognisers import (
     Recogniser,
     Recognisers,
@@ -48,7 +49,7 @@ from hub.recognisers import (
     unable,
 )
 from hub.registers import Registers
-from hub.remote_galleries import RemoteGallery
+from hub.remote_galleries import PUT_BACK, RemoteGallery
 from hub.restoring import Restored, Since, refuse_half_restored
 from hub.runtime.awaited import Awaited
 from hub.runtime.catalog import Catalog, Kind
@@ -145,6 +146,7 @@ async def open_school(
         database = await stack.enter_async_context(opened)
         if not read_only:
             await name_school(database, configured.school.name)
+            await adopt_galleries(database, configured, catalog)
         settings = with_nodes(configured, await Registry(database, clock).everyone(), catalog)
         entrances = Entrances()
         around = Surroundings(paths.data, paths.base, zone, clock, entrances)
@@ -256,23 +258,25 @@ async def open_remote_galleries(school: School) -> AsyncIterator[dict[str, Remot
 
 
 async def forget_elsewhere(school: School, person: str) -> dict[str, str]:
-    """Deletes somebody, whose consent does not stand, at every service that was sent something: by its id why it is
-    not done yet, or nothing. What is not done a running hub tries until it is."""
+    """Deletes somebody, whose consent does not stand, at every service that was sent something: by its id, or where it
+    is when hub.yaml does not name it, why it is not done yet, or nothing. What is not done a running hub tries until it
+    is."""
     async with school.database.read() as connection:
         holders = await remote.holders(connection, person)
-    parts = {part.id: part for part in school.settings.recognizer.parts}
+    parts = {part.gallery: part for part in reversed(school.settings.recognizer.parts)}
     said = {}
-    for name in holders:
-        if name not in parts:
-            said[name] = "it is not in hub.yaml any more; delete the person there yourself"
+    for gallery in holders:
+        if gallery not in parts:
+            said[gallery] = f"it is not in hub.yaml any more; {PUT_BACK}"
             continue
+        name = parts[gallery].id
         try:
-            async with open_recogniser(school, parts[name]) as service:
+            async with open_recogniser(school, parts[gallery]) as service:
                 if isinstance(service, Identifier):
-                    await service.forget(person)
-                    async with school.database.write() as connection:
-                        await remote.forget(connection, name, [person])
-            said[name] = ""
+                    await Pseudonymous(service, gallery, school.database, school.clock).forget(person)
+                    said[name] = ""
+                else:
+                    said[name] = "it is no service any more; delete the person there yourself"
         except PluginError as error:
             said[name] = str(error)
     return said
@@ -364,6 +368,16 @@ async def name_school(database: Database, name: str) -> None:
     if known != name:
         async with database.write() as connection:
             await school_name.rename(connection, name)
+
+
+async def adopt_galleries(database: Database, settings: Settings, catalog: Catalog) -> None:
+    """What an older FRAS sent to the services of hub.yaml, it sent to where they are now. Raises DatabaseError."""
+    async with database.read() as connection:
+        old = set(await remote.galleries(connection))
+    for part in settings.recognizer.parts:
+        if part.id in old and catalog.spec("recognizer", part.platform).identifier:
+            async with database.write() as connection:
+                await remote.adopt(connection, part.id, part.gallery)
 
 
 def _reach(folder: Path, *, make: bool) -> None:

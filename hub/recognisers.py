@@ -18,6 +18,7 @@ from hub.pipeline.members import AbsentMember, EmbedderMember, IdentifierMember,
 from hub.pipeline.verdicts import Chain, Ensemble, Rule
 from hub.plugin import Clock, Embedder, Identifier, NotReady, PluginError, Storage
 from hub.policies import policy_for
+from hub.pseudonyms import Pseudonymous
 from hub.reloading import Slot
 from hub.remote_galleries import RemoteGallery
 from hub.runtime.awaited import Awaited
@@ -193,7 +194,8 @@ async def judge_of(
         service = recognisers[name]
         if isinstance(service, Identifier) and finder in embedders:
             policy = await policy_for(database, service.model, settings.policy_of(name))
-            members[name] = IdentifierMember(service, embedders[finder], embedders[finder].gallery, policy)
+            pseudonymous = Pseudonymous(service, settings.gallery_of(name), database, clock)
+            members[name] = IdentifierMember(pseudonymous, embedders[finder], embedders[finder].gallery, policy)
     for name in recognisers.keys() - members.keys():  # a service whose finder is absent is as good as absent
         members[name] = absent.get(name) or next(iter(absent.values()))
     rules: dict[str, Rule] = {name: Chain([member], clock) for name, member in members.items()}
@@ -223,7 +225,9 @@ def remote_galleries_of(
         service, embedder = recognisers[name], recognisers[finder]
         if isinstance(embedder, Embedder):
             assert isinstance(service, Identifier | Awaited)
-            galleries[name] = RemoteGallery(name, service, embedder.model.id, database, storage, clock)
+            galleries[name] = RemoteGallery(
+                name, settings.gallery_of(name), service, embedder.model.id, database, storage, clock
+            )
     return galleries
 
 

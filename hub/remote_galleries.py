@@ -14,12 +14,15 @@ from hub.db.engine import Database
 from hub.failure import Failure
 from hub.plugin import Clock, Identifier, NotFound, NotReady, Picture, PluginError, Storage
 from hub.plugin.media import Unreadable, decode
+from hub.pseudonyms import Pseudonymous
 from hub.reconciling import Drift, do_all, reconcile
 from hub.runtime.awaited import Awaited
 from hub.runtime.backoff import BackOff
 
 logger = logging.getLogger("fras.remote")
 
+PUT_BACK = "put its settings back under an id of their own until they are deleted there, or delete it at the provider"
+"""What to do about a gallery that hub.yaml does not name any more."""
 LOOK = 0.5
 """Seconds between two looks at whether people, consent or templates have changed."""
 ROUND = 3600.0
@@ -44,12 +47,13 @@ class RemoteGallery:
     """What the service of one identifier holds of this school's people.
 
     People whose consent stands are enrolled there with the portraits that `finder`, the model that finds faces for it,
-    accepted here; everybody else is deleted there.
+    accepted here; everybody else is deleted there. `name` is the recogniser's id, and `gallery` says where it is.
     """
 
     def __init__(
         self,
         name: str,
+        gallery: str,
         identifier: Identifier | Awaited,
         finder: str,
         database: Database,
@@ -57,6 +61,7 @@ class RemoteGallery:
         clock: Clock,
     ) -> None:
         self.name = name
+        self._gallery = gallery
         self._asked = identifier
         self._finder = finder
         self._database = database
@@ -72,7 +77,7 @@ class RemoteGallery:
         """Raises PluginError where it is not open."""
         if isinstance(self._asked, Awaited):
             raise self._asked.why
-        return self._asked
+        return Pseudonymous(self._asked, self._gallery, self._database, self._clock)
 
     async def version(self) -> int:
         """Another whenever `settle` may have something to do."""
@@ -105,17 +110,28 @@ class RemoteGallery:
         return list(missing)
 
     async def _due(self) -> tuple[list[str], dict[str, dict[str, str]]]:
-        """Who is to be forgotten, and where storage keeps what is to be sent, by person and SHA-256."""
+        """Who is to be forgotten, and where storage keeps what is to be sent, by person and SHA-256.
+
+        Whoever is there with a portrait that is kept no more was removed, or withdrew, and has come back since: all of
+        them is forgotten, and what is kept now is sent.
+        """
         async with self._database.read() as connection:
-            sent = await remote.sent(connection, self.name)
+            there = await remote.pseudonyms(connection, self._gallery)
+            sent = await remote.sent(connection, self._gallery)
             kept = await enrolments.kept(connection, self._finder)
-            granted = await consent.granted(connection, {*sent, *kept}, self._clock.now())
+            of_any = await enrolments.kept(connection)
+            granted = await consent.granted(connection, {*there, *kept}, self._clock.now())
             allowed = granted - await consent.invented(connection)
-        new = {
-            person: {sha256: key for sha256, key in kept[person].items() if sha256 not in sent.get(person, {})}
-            for person in sorted(kept.keys() & allowed)
+        back = {
+            person for person in there.keys() & sent.keys() if not sent[person].keys() <= of_any.get(person, {}).keys()
         }
-        return sorted(sent.keys() - allowed), {person: pictures for person, pictures in new.items() if pictures}
+        new = {
+            person: {sha256: key for sha256, key in kept[person].items() if sha256 not in known}
+            for person in sorted(kept.keys() & allowed)
+            for known in [{} if person in back else sent.get(person, {})]
+        }
+        surplus = sorted((there.keys() - allowed) | (there.keys() & back))
+        return surplus, {person: pictures for person, pictures in new.items() if pictures}
 
     async def forget(self, person: str) -> None:
         """Deletes the person there, and notes that it is done. Raises PluginError; then it is still to be done."""
@@ -128,16 +144,18 @@ class RemoteGallery:
         Raises PluginError and DatabaseError.
         """
         async with self._database.read() as connection:
-            sent = await remote.sent(connection, self.name)
+            sent = await remote.sent(connection, self._gallery)
         expected = [person for person, answers in sent.items() if not all(answers.values())]
         drift = await reconcile(self._database, self._identifier, expected, self._clock)
+        async with self._database.write() as connection:
+            for person in drift.missing:
+                await remote.forget(connection, self._gallery, person, self._clock.now())
         await self._gone([*drift.forgotten, *drift.missing])
         return drift
 
     async def _gone(self, persons: Sequence[str]) -> None:
         if persons:
             async with self._database.write() as connection:
-                await remote.forget(connection, self.name, persons)
                 for person in persons:
                     await recognisable.ends(connection, person, self._identifier.model.id, self._clock.now())
 
@@ -147,27 +165,34 @@ class RemoteGallery:
         while part := list(islice(waiting, TOGETHER)):
             said = {sha256: await self._picture(key) for sha256, key in part}
             crops = {sha256: one for sha256, one in said.items() if isinstance(one, Picture)}
-            if crops and not await self._granted(person):
-                return answers
-            if crops:
-                told = await self._identifier.enrol(person, list(crops.values()))
-                said |= zip(crops, told, strict=True)
             done = {sha256: one for sha256, one in said.items() if isinstance(one, str)}
-            await self._note(person, done)
+            if not await self._begin(person):
+                return answers
+            try:
+                if crops:
+                    told = await self._identifier.enrol(person, list(crops.values()))
+                    done |= zip(crops, told, strict=True)
+            finally:
+                await self._note(person, done)
             answers |= done
         return answers
+
+    async def _begin(self, person: str) -> bool:
+        """Whether consent stands; then it is noted, in the same moment, that something is on the way."""
+        now = self._clock.now()
+        async with self._database.write() as connection:
+            if not await consent.granted(connection, [person], now):
+                return False
+            await remote.begin(connection, self._gallery, person, now)
+        return True
 
     async def _note(self, person: str, answers: Mapping[str, str]) -> None:
         """Noted even where consent has ceased meanwhile: so that it is deleted there."""
         now = self._clock.now()
         async with self._database.write() as connection:
-            await remote.record(connection, self.name, person, answers, now)
+            await remote.record(connection, self._gallery, person, answers, now)
             if not all(answers.values()) and await consent.granted(connection, [person], now):
                 await recognisable.begins(connection, person, self._identifier.model.id, now)
-
-    async def _granted(self, person: str) -> bool:
-        async with self._database.read() as connection:
-            return bool(await consent.granted(connection, [person], self._clock.now()))
 
     async def _picture(self, key: str) -> Picture | str:
         """A portrait out of storage, or why it cannot be sent."""
@@ -213,15 +238,11 @@ async def keep_in_step(remote_gallery: RemoteGallery, clock: Clock) -> None:
 
 
 async def warn_of_others(database: Database, known: Collection[str]) -> None:
-    """Says which services hold people of this school, though hub.yaml does not name them any more."""
+    """Says where people of this school may be, though hub.yaml does not name these galleries (any more)."""
     async with database.read() as connection:
-        others = [name for name in await remote.recognisers(connection) if name not in known]
-    for name in others:
-        logger.warning(
-            "people are enrolled with recognizer %s, which is not in hub.yaml any more: put it back until they are "
-            "deleted there, or delete its gallery at the provider",
-            name,
-        )
+        others = [other for other in await remote.galleries(connection) if other not in known]
+    for other in others:
+        logger.warning("people are enrolled at %s, which is not in hub.yaml any more: %s", other, PUT_BACK)
 
 
 def _tell(name: str, drift: Drift, settled: Settled) -> None:

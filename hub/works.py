@@ -27,7 +27,7 @@ from hub.picture_keys import keys_of
 from hub.pipeline.backlog import Backlog
 from hub.pipeline.judge import Judge
 from hub.pipeline.pipeline import Pipeline
-from hub.plugin import Embedder, Invented, PluginError, Storage
+from hub.plugin import Invented, PluginError, Storage
 from hub.recognisers import Recognisers, embedders_of, judge_of, remote_galleries_of, routes_of, spare_finder
 from hub.registers import Projector
 from hub.reloading import Changes, Slot, StorageInUse, changes
@@ -193,7 +193,7 @@ class Works:
             note = partial(school.supervisor.note, recogniser_instance(name))
             jobs[f"moving to {name}"] = partial(keep_moving, name, enrolment, school.database, school.clock, note)
         galleries = remote_galleries_of(now, school.settings, school.database, storage, school.clock)
-        await warn_of_others(school.database, [name for name, one in now.items() if not isinstance(one, Embedder)])
+        await warn_of_others(school.database, [part.gallery for part in school.settings.recognizer.parts])
         for name, gallery in galleries.items():
             if gallery.open:
                 jobs[f"keeping {name} in step"] = partial(keep_in_step, gallery, school.clock)

@@ -120,16 +120,28 @@ template_spans = Table(
 )
 """When there was a template, and nothing of it: what says later whom cameras could have recognised."""
 
+remote_people = Table(
+    "remote_people",
+    metadata,
+    Column("gallery", String, primary_key=True),
+    Column("person", String, primary_key=True),
+    Column("pseudonym", String, nullable=False),
+    Column("sending_since", UtcDateTime),
+    UniqueConstraint("gallery", "pseudonym"),
+)
+"""What galleries elsewhere call each person who may be there. It outlives the person, until it is deleted there;
+`sending_since` is set while portraits are on the way."""
+
 remote_portraits = Table(
     "remote_portraits",
     metadata,
-    Column("recogniser", String, primary_key=True),
+    Column("gallery", String, primary_key=True),
     Column("person", String, primary_key=True),
     Column("source_sha256", String(64), primary_key=True),
     Column("answer", String, nullable=False),
     Column("sent_at", UtcDateTime, nullable=False),
 )
-"""What galleries elsewhere were sent, and why it does not serve there. It outlives the person, until it is deleted."""
+"""What galleries elsewhere were sent, and why it does not serve there."""
 
 gallery_version = Table(
     "gallery_version",

@@ -119,11 +119,13 @@ class PolicySettings:
 class RecognizerPart(Part):
     """`finder` is the id of the embedder that finds faces for an identifier; empty: the first there is.
 
-    `policy` is its own, over that of the school: thresholds are scores of its own measure.
+    `policy` is its own, over that of the school: thresholds are scores of its own measure. `gallery` says where a
+    service keeps people for it, by platform and what the plugin calls the place: another whenever they are elsewhere.
     """
 
     finder: str = ""
     policy: PolicySettings = PolicySettings()
+    gallery: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +190,10 @@ class Settings:
         """What is set for the recogniser with this id: its own, else the school's."""
         own = {part.id: part.policy for part in self.recognizer.parts}
         return own.get(recogniser, PolicySettings()).over(self.policy)
+
+    def gallery_of(self, recogniser: str) -> str:
+        """Where the service with this id keeps people."""
+        return {part.id: part.gallery for part in self.recognizer.parts}[recogniser]
 
     @property
     def rooms(self) -> dict[str, str]:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from config import Document, Invalid, Keys, Problem, Severity, check, problem_at, read
 from hub.attendance.records import Rules
+from hub.plugin import RecognizerSpec
 from hub.runtime.catalog import Kind
 from hub.runtime.faults import meaning
 
@@ -174,7 +175,8 @@ class _Reading:
                 part = self.plugin("recognizer", entry.values, entry.keys)
                 finder = str(entry.values.get("finder", ""))
                 policy = PolicySettings(**entry.values.get("policy", {}))
-                parts.append(RecognizerPart(part.platform, entry.id, part.options, part.place, finder, policy))
+                gallery = self.gallery(part, entry.id)
+                parts.append(RecognizerPart(part.platform, entry.id, part.options, part.place, finder, policy, gallery))
         return recognizers.recognizers_of(entries, parts)
 
     def part(self, kind: Kind, options: Any, keys: Keys) -> dict[str, Any]:
@@ -211,6 +213,11 @@ class _Reading:
         options = {key: value for key, value in values.items() if key not in schemas.PARTS[kind]}
         platform = str(values["platform"])
         return Part(platform, platform, options, self.document.place(keys))
+
+    def gallery(self, part: Part, name: str) -> str:
+        spec = self.platforms.spec("recognizer", part.platform)
+        place = spec.place(part.options) if isinstance(spec, RecognizerSpec) and spec.place else name
+        return f"{part.platform} {place}"
 
     def camera(self, values: Mapping[str, Any], keys: Keys) -> CameraPart:
         part = self.plugin("camera", values, keys)

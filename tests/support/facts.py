@@ -80,14 +80,16 @@ async def _asked_of_server(url: str, statement: str) -> list[tuple[Any, ...]]:
         await connection.close()
 
 
-def older_fras(folder: Path, revision: str) -> None:
-    """Makes the database that a FRAS of that schema would have made."""
+def older_fras(folder: Path, revision: str, *statements: str) -> None:
+    """Makes the database that a FRAS of that schema would have made, and fills it by these statements."""
 
     async def make() -> None:
         url = url_of(folder).replace("sqlite:", "sqlite+aiosqlite:").replace("postgresql:", "postgresql+asyncpg:")
         engine = create_async_engine(url)
         async with engine.begin() as connection:
             await connection.run_sync(schema.upgrade, revision)
+            for statement in statements:
+                await connection.exec_driver_sql(statement)
         await engine.dispose()
 
     with ThreadPoolExecutor(1) as apart:  # beside the loop of the test

@@ -19,7 +19,10 @@ from hub.registration import Signature, register_people
 from hub.works import Works, open_works
 from tests.support import squares
 from tests.support.azure import FakeAzure, crop
+from tests.support.azure.gallery import Person
+from tests.support.azure.pictures import likeness
 from tests.support.azure.server import KEY
+from tests.support.colours import COLOURS
 from tests.support.distributions import install
 from tests.support.fras import School
 
@@ -51,18 +54,36 @@ def cloud(fake: FakeAzure, key: str = KEY) -> str:
     return f"  - {{id: cloud, platform: azure_face, {options}}}\n"
 
 
+def there(fake: FakeAzure, group: str = "school") -> dict[str, int]:
+    """Whose faces the service holds, and how many of each: by their colour, for it hears no ids."""
+    people = fake.gallery.groups[group].people.values() if group in fake.gallery.groups else ()
+    return {name: len(one.faces) for name, one in zip(map(_face_of, people), people, strict=True)}
+
+
+def called(fake: FakeAzure, person: str, group: str = "school") -> str:
+    """What the service knows the person by."""
+    (data,) = (str(one.data) for one in fake.gallery.groups[group].people.values() if _face_of(one) == person)
+    return data.removeprefix("fras:")
+
+
+def _face_of(person: Person) -> str:
+    for face in person.faces.values():
+        return max(COLOURS, key=lambda name: likeness(COLOURS[name], face.colour))
+    return ""
+
+
 def write(school: School, recognisers: str, gate: str = "") -> None:
     """Writes hub.yaml with these recognisers; `gate` is the one of that camera."""
     chosen = f", recognizer: {gate}" if gate else ""
     (school.folder / "hub.yaml").write_text(REST.format(recognisers=recognisers, chosen=chosen), "utf-8")
 
 
-def portraits(school: School, *people: str, count: int = 2) -> Path:
-    """A folder of portraits, of a size that a service takes."""
+def portraits(school: School, *people: str, count: int = 2, first: int = 0) -> Path:
+    """A folder of portraits, of a size that a service takes; others than those of another `first`."""
     folder = school.folder / "portraits"
     for person in people:
         (folder / person).mkdir(parents=True, exist_ok=True)
-        for number in range(count):
+        for number in range(first, first + count):
             shown = crop(person, face=150, brightness=-3 * number)
             Image.fromarray(shown.pixels).save(folder / person / f"{number}.png")
     return folder
@@ -72,9 +93,9 @@ def paths(school: School) -> Paths:
     return Paths.of(school.folder / "hub.yaml", None)
 
 
-async def enrol(school: School, *people: str) -> list[Result]:
+async def enrol(school: School, *people: str, first: int = 0) -> list[Result]:
     """As `fras enroll` does, with two portraits each."""
-    folder = portraits(school, *people)
+    folder = portraits(school, *people, first=first)
     async with open_school(paths(school)) as opened:
         pupils = [pupil for pupil in read_pupils(folder) if pupil.id in people]
         await register_people(opened.database, pupils, CONSENT, SystemClock())

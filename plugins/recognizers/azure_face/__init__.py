@@ -129,6 +129,7 @@ def fras_plugins() -> Sequence[Spec]:
             config_schema=CONFIG_SCHEMA,
             open=open_recogniser,
             identifier=True,
+            place=lambda config: f"{config['endpoint'].partition('://')[2]}/{config['group']}",
             probe=probe,
             description="Microsoft's Azure Face: crops of faces leave the building. Needs Microsoft's approval.",
         )
