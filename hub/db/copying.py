@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,13 +12,10 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
-    Column,
     ColumnElement,
     Dialect,
     LargeBinary,
     Row,
-    Select,
-    String,
     Table,
     TableClause,
     Text,
@@ -148,7 +145,8 @@ async def _read(connection: AsyncConnection, each: Table, name: str) -> Copied:
 
 async def _batches(connection: AsyncConnection, each: Table, name: str) -> AsyncGenerator[Sequence[Row[Any]], None]:
     """The rows of a table of the database called `name`, in the order of their key: the same in every database."""
-    query = _ordered(_stored(each, connection), each.primary_key, connection)
+    stored = _stored(each, connection)
+    query = select(stored).order_by(*(stored.c[part.name] for part in each.primary_key))
     with Explained(name):
         result = await connection.stream(query, execution_options={"yield_per": BATCH})
         try:
@@ -156,16 +154,6 @@ async def _batches(connection: AsyncConnection, each: Table, name: str) -> Async
                 yield batch
         finally:
             await result.close()
-
-
-def _ordered(stored: TableClause, key: Iterable[Column[Any]], connection: AsyncConnection) -> Select[Any]:
-    server = connection.dialect.name == "postgresql"
-    order: list[ColumnElement[Any]] = []
-    for part in key:
-        found = stored.c[part.name]
-        # SQLite compares bytes; a PostgreSQL database may compare as some language does.
-        order.append(found.collate("C") if server and isinstance(part.type, String) else found)
-    return select(stored).order_by(*order)
 
 
 def _stored(each: Table, connection: AsyncConnection) -> TableClause:

@@ -37,8 +37,8 @@ DISTANCES = {
 TABLE = (
     "DROP TABLE IF EXISTS template_vectors",
     """CREATE TABLE template_vectors (
-        person varchar NOT NULL,
-        model_id varchar NOT NULL,
+        person varchar COLLATE "C" NOT NULL,
+        model_id varchar COLLATE "C" NOT NULL,
         invented boolean NOT NULL,
         stands tstzmultirange NOT NULL,
         vector vector NOT NULL,

