@@ -54,7 +54,9 @@ CONFIG_SCHEMA = {
 
 @asynccontextmanager
 async def open_recogniser(config: Config, context: PluginContext) -> AsyncIterator[Identifier]:
-    """Raises NeedsHuman for what Azure refuses. Where Azure is away it opens all the same, and calls raise NotReady."""
+    """Raises NeedsHuman for what Azure refuses altogether. Where it is away, or would only delete, it opens all the
+    same, and the other calls raise why."""
+    from .errors import CannotIdentify
     from .people import People
     from .recogniser import AzureFace
     from .training import Training
@@ -64,9 +66,14 @@ async def open_recogniser(config: Config, context: PluginContext) -> AsyncIterat
         recogniser = AzureFace(api, People(api), training, context, config["together"])
         try:
             await recogniser.prepare(attempts=1)
-        except NotReady as problem:
+        except (NotReady, CannotIdentify) as problem:
             context.logger.warning("%s", problem)
-        yield recogniser
+            context.progress(problem.message)
+        recogniser.erasing.begin()
+        try:
+            yield recogniser
+        finally:
+            await recogniser.erasing.close()
 
 
 async def probe(config: Config, context: PluginContext) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from hub.plugin import NotReady
 
 from .client import ATTEMPTS, Client
-from .errors import Declined
+from .errors import Declined, Unsure
 
 RECOGNITION: Final = "recognition_04"
 DETECTION: Final = "detection_03"
@@ -103,6 +103,13 @@ class FaceApi:
         except Declined as refused:
             _pass(refused, "LargePersonGroupExists")
 
+    async def delete_group(self) -> None:
+        """With everything that is in it and that its training has taken from it; fine if there is no such group."""
+        try:
+            await self._client.call("DELETE", self._group, capped=False)
+        except Declined as refused:
+            _pass(refused, "LargePersonGroupNotFound")
+
     async def people(self, *, capped: bool = True) -> list[Remote]:
         """Everybody in the group; nobody where there is no group."""
         people: list[Remote] = []
@@ -133,7 +140,7 @@ class FaceApi:
         person = await self._client.call(
             "POST", f"{self._group}/persons", json={"name": NAME, "userData": data}, repeatable=False
         )
-        with _as_described():
+        with _as_described(Unsure):
             return str(person["personId"])
 
     async def delete_person(self, person_id: str) -> None:
@@ -159,22 +166,22 @@ class FaceApi:
         params = {"targetFace": ",".join(map(str, box)), "detectionModel": DETECTION, "userData": data}
         path = f"{self._group}/persons/{person_id}/persistedfaces"
         face = await self._client.call("POST", path, params=params, image=jpeg, repeatable=False)
-        with _as_described():
+        with _as_described(Unsure):
             return str(face["persistedFaceId"])
 
-    async def train(self) -> bool:
+    async def train(self, *, capped: bool = True) -> bool:
         """Asks for training; False where some is under way already."""
         try:
-            await self._client.call("POST", f"{self._group}/train")
+            await self._client.call("POST", f"{self._group}/train", capped=capped)
         except Declined as refused:
             _pass(refused, UNDER_WAY)
             return False
         return True
 
-    async def training(self, *, attempts: int = ATTEMPTS) -> tuple[str, str]:
+    async def training(self, *, attempts: int = ATTEMPTS, capped: bool = True) -> tuple[str, str]:
         """Status (none, notStarted, running, succeeded, failed) and message of the last training."""
         try:
-            status = await self._client.call("GET", f"{self._group}/training", attempts=attempts)
+            status = await self._client.call("GET", f"{self._group}/training", attempts=attempts, capped=capped)
         except Declined as refused:
             _pass(refused, "LargePersonGroupNotTrained")
             return "none", ""
@@ -189,11 +196,11 @@ def _pass(refused: Declined, *codes: str) -> None:
 
 
 @contextmanager
-def _as_described() -> Iterator[None]:
+def _as_described(problem: type[NotReady] = NotReady) -> Iterator[None]:
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError):
-        raise NotReady(
+        raise problem(
             "Azure Face answered something that its description does not allow",
             hint="look for a proxy in between; if it lasts, report it to FRAS",
         ) from None

@@ -1,4 +1,4 @@
-"""A circuit breaker: a service that is down is left alone for a while, and callers are told at once."""
+"""A circuit breaker: a service that is down, or refuses, is left alone for a while, and callers are told at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from hub.plugin import Clock, NotReady
+from hub.plugin import Clock, NotReady, PluginError
 
 FAILURES: Final = 5
 """In a row, until the service counts as down."""
@@ -16,43 +16,70 @@ LONGEST_REST: Final = 300.0
 
 
 class Breaker:
-    """A failure is no answer, or one that says the service is ill; a refusal is an answer like any other."""
+    """While the circuit is open one attempt passes after each rest; the others are told why."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._failures = 0
+        self._refusal: PluginError | None = None
         self._rest = FIRST_REST
         self._until = 0.0
-        self._trying = False
+        self._trial: Attempt | None = None
 
     @contextmanager
-    def attempt(self) -> Iterator[None]:
-        """Around one attempt to call. While the circuit is open one attempt passes after each rest; the others raise
-        NotReady."""
-        trial = self._failures >= FAILURES
-        if trial:
+    def attempt(self) -> Iterator[Attempt]:
+        """Around one attempt to call, which then says how it went. Raises NotReady, or what the service refused with,
+        while the circuit is open."""
+        attempt = Attempt(self)
+        if self._open:
             left = self._until - self._clock.monotonic()
-            if left > 0 or self._trying:
-                raise NotReady(
-                    f"Azure Face has not answered {self._failures} times in a row",
-                    hint=f"the next attempt is made in {max(left, 1):.0f} s; look at the network and Azure's status",
-                )
-            self._trying = True
+            if left > 0 or self._trial:
+                raise self._why(left)
+            self._trial = attempt
         try:
-            yield
+            yield attempt
         finally:
-            if trial:
-                self._trying = False
+            if self._trial is attempt:
+                self._trial = None
+
+    @property
+    def _open(self) -> bool:
+        return self._failures >= FAILURES or self._refusal is not None
+
+    def _why(self, left: float) -> PluginError:
+        if self._refusal is not None:
+            return type(self._refusal)(self._refusal.message, hint=self._refusal.hint)
+        return NotReady(
+            f"Azure Face has not answered {self._failures} times in a row",
+            hint=f"the next attempt is made in {max(left, 1):.0f} s; look at the network and Azure's status",
+        )
+
+    def _answered(self) -> None:
+        self._failures, self._refusal = 0, None
+
+    def _went_wrong(self, attempt: Attempt, refusal: PluginError | None) -> None:
+        if self._open and attempt is not self._trial:  # it was under way when the circuit opened
+            return
+        self._failures += 1
+        self._refusal = refusal
+        if self._open:
+            self._rest = min(2 * self._rest, LONGEST_REST) if attempt is self._trial else FIRST_REST
+            self._until = self._clock.monotonic() + self._rest
+
+
+class Attempt:
+    """Use `Breaker.attempt`."""
+
+    def __init__(self, breaker: Breaker) -> None:
+        self._breaker = breaker
 
     def failed(self) -> None:
-        self._failures += 1
-        if self._trying:
-            self._rest = min(2 * self._rest, LONGEST_REST)
-        elif self._failures == FAILURES:
-            self._rest = FIRST_REST
-        elif self._failures > FAILURES:  # it was under way when the circuit opened
-            return
-        self._until = self._clock.monotonic() + self._rest
+        """No answer, or one that says that the service is ill."""
+        self._breaker._went_wrong(self, None)
+
+    def refused(self, problem: PluginError) -> None:
+        """An answer that stays the same until a person does something: one is enough to leave the service alone."""
+        self._breaker._went_wrong(self, problem)
 
     def answered(self) -> None:
-        self._failures = 0
+        self._breaker._answered()

@@ -1,4 +1,5 @@
-"""One call of the Face API: paced, counted, cut short where the service is down, repeated where that is safe."""
+"""One call of the Face API: paced, counted, cut short where the service is down or refuses, repeated where that is
+safe."""
 
 from __future__ import annotations
 
@@ -9,12 +10,12 @@ from typing import Any, Final
 
 import aiohttp
 
-from hub.plugin import Clock, NotReady
+from hub.plugin import Clock, NeedsHuman, NotReady
 
-from .breaker import Breaker
+from .breaker import Attempt, Breaker
 from .credentials import Credentials
-from .errors import Answer, Unsure, refusal
-from .pacing import Bucket
+from .errors import Answer, QuotaReached, Unsure, refusal
+from .pacing import LONGEST_ASKED, Bucket
 from .spending import Spending
 from .wire import Unreachable, send
 
@@ -23,8 +24,9 @@ ATTEMPTS: Final = 4
 FIRST_WAIT: Final = 0.5
 LONGEST_WAIT: Final = 8.0
 """Seconds between attempts, doubled each time; a random share of that is waited."""
-LONGEST_ASKED: Final = 30.0
-"""Seconds; a service that asks for more with Retry-After is not waited for here."""
+NOT_BILLED: Final = (401, 403, 429)
+"""Statuses of calls that are taken off the count again. Microsoft says of its Azure OpenAI service that calls which it
+does not process (401, 429) are not billed; for Face, and for 403, that is assumed."""
 
 
 class Client:
@@ -48,7 +50,8 @@ class Client:
         self._spending = spending
         self._clock = clock
         self._patience = patience
-        self._breaker = Breaker(clock)
+        self._breakers = {capped: Breaker(clock) for capped in (True, False)}
+        """Deleting, which is not capped, has a circuit of its own: what is refused to the rest does not hold it up."""
 
     async def call(
         self,
@@ -85,36 +88,48 @@ class Client:
 
     async def _attempt(self, method: str, url: str, what: Mapping[str, Any], capped: bool) -> Any:
         """Raises _Again for what is worth another attempt, PluginError for the rest."""
-        with self._breaker.attempt():
-            headers = {**what.get("headers", {}), **await self._credentials.headers()}
+        with self._breakers[capped].attempt() as attempt:
+            headers = {**what.get("headers", {}), **await self._credentials_for(attempt)}
             headers["client-request-id"] = str(uuid.uuid4())
             await self._bucket.take()
-            await self._spending.spend(capped=capped)
+            month = await self._spending.spend(capped=capped)
             try:
                 answer = await send(self._http, method, url, self._patience, **{**what, "headers": headers})
             except Unreachable as problem:
-                self._breaker.failed()
+                attempt.failed()
                 raise _Again(problem, maybe_done=problem.sent) from None
-            return self._judged(answer)
+            if answer.status in NOT_BILLED:
+                await self._spending.give_back(month)
+            return self._judged(answer, attempt)
 
-    def _judged(self, answer: Answer) -> Any:
+    async def _credentials_for(self, attempt: Attempt) -> Mapping[str, str]:
+        try:
+            return await self._credentials.headers()
+        except NeedsHuman as problem:
+            attempt.refused(problem)
+            raise
+        except NotReady:
+            attempt.failed()
+            raise
+
+    def _judged(self, answer: Answer, attempt: Attempt) -> Any:
         if answer.status >= 500 or answer.status == 408:
-            self._breaker.failed()
+            attempt.failed()
             problem = NotReady(f"Azure Face is ill (HTTP {answer.status})", hint="look at Azure's status")
             raise _Again(problem, wait=_asked(answer))
         if answer.status < 300:
             try:
                 content = answer.content
             except ValueError:
-                self._breaker.failed()
+                attempt.failed()
                 problem = NotReady(
                     "what answers for Azure Face is not Azure Face", hint="look for a proxy or a login page in between"
                 )
                 raise _Again(problem) from None
-            self._breaker.answered()
+            attempt.answered()
             return content
-        self._breaker.answered()
         if answer.status == 429:
+            attempt.answered()
             seconds = _asked(answer) or 1.0
             self._bucket.pause(seconds)
             problem = NotReady(
@@ -122,8 +137,15 @@ class Client:
             )
             raise _Again(problem, wait=seconds, maybe_done=False)
         if answer.status == 401 and self._credentials.refused():
+            attempt.answered()
             raise _Again(NotReady("the Entra token had ended"), maybe_done=False)
-        raise refusal(answer, self._credentials.entra)
+        refused = refusal(answer, self._credentials.entra)
+        lasting = isinstance(refused, NeedsHuman) or answer.status in (401, 403)
+        if lasting and not isinstance(refused, QuotaReached):
+            attempt.refused(refused)
+        else:
+            attempt.answered()
+        raise refused
 
 
 class _Again(Exception):

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 import aiohttp
 
-from hub.plugin import Clock, NeedsHuman, NotReady
+from hub.plugin import Clock, NeedsHuman, NotReady, PluginError
 
 from .errors import Answer
 from .wire import send
@@ -68,11 +68,17 @@ class Token:
         self._token = ""
         self._until = 0.0
         self._got = 0.0
+        self._tries = 0
+        self._problem: PluginError | None = None
 
     async def headers(self) -> Mapping[str, str]:
+        """Whoever waited while another got none is told the same, and asks no second time."""
+        tries = self._tries
         async with self._turn:
             if not self._token or self._clock.monotonic() >= self._until:
-                await self._renew()
+                if self._problem is not None and self._tries != tries:
+                    raise type(self._problem)(self._problem.message, hint=self._problem.hint)
+                await self._try()
         return {"Authorization": f"Bearer {self._token}"}
 
     def refused(self) -> bool:
@@ -81,6 +87,15 @@ class Token:
         if old:
             self._token = ""
         return old
+
+    async def _try(self) -> None:
+        self._tries += 1
+        try:
+            await self._renew()
+        except PluginError as problem:
+            self._problem = problem
+            raise
+        self._problem = None
 
     async def _renew(self) -> None:
         asked = self._application

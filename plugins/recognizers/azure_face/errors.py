@@ -26,6 +26,14 @@ class Declined(NotReady):
         self.code = code
 
 
+class CannotIdentify(NeedsHuman):
+    """Azure will identify and enrol nobody here; it lists and deletes all the same."""
+
+
+class QuotaReached(NeedsHuman):
+    """What adds something is refused, and nothing else."""
+
+
 class Unsure(NotReady):
     """A call that may not simply be made again got no answer: it may have been carried out, or not."""
 
@@ -48,7 +56,7 @@ def refusal(answer: Answer, entra: bool) -> PluginError:
     """What an answer with status 300 to 499 means; `entra` when a token was shown rather than a key."""
     code, inner, message = _said(answer)
     if "UnsupportedFeature" in (code, inner):
-        return NeedsHuman(
+        return CannotIdentify(
             "this Azure Face resource has no approval for identification (limited access: UnsupportedFeature)",
             hint="apply at https://aka.ms/facerecognition, wait for Microsoft's answer, and use an S0 or E0 resource of"
             " the approved subscription; until then choose onnx_local",
@@ -63,7 +71,7 @@ def refusal(answer: Answer, entra: bool) -> PluginError:
     if answer.status == 401:
         return _unauthorized(entra)
     if code == "QuotaExceeded":
-        return NeedsHuman(f"a quota of Azure Face is used up: {message}", hint="free some, or move to tier S0")
+        return QuotaReached(f"a quota of Azure Face is used up: {message}", hint="free some, or move to tier S0")
     if answer.status == 403:
         return _forbidden(message, entra)
     if 300 <= answer.status < 400 or (answer.status == 404 and code in NO_SERVICE):

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-from hub.plugin import Clock
+from hub.plugin import Clock, NotReady
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +18,14 @@ class Tier:
 
 
 TIERS: Final = {"F0": Tier(20, 60), "S0": Tier(10, 1), "E0": Tier(10, 1)}
-"""The vendor's default rate limits (Face, quotas and limits, 2026)."""
+"""The vendor's default rate limits, S0 and E0 alike, as of November 2026:
+https://learn.microsoft.com/azure/ai-services/computer-vision/identity-quotas-limits"""
 
 BURST: Final = 0.2
 """Share of a tier's calls that may be made at once; the bucket fills with the rest, so that no window has too many."""
+
+LONGEST_ASKED: Final = 30.0
+"""Seconds; a service that asks for a longer break (Retry-After) is not waited for in a call."""
 
 
 def of_rate(calls_per_second: float) -> Tier:
@@ -41,7 +45,7 @@ class Bucket:
         self._turn = asyncio.Lock()
 
     async def take(self) -> None:
-        """Waits for its turn and a token."""
+        """Waits for its turn and a token. Raises NotReady where that is a long break that the service asked for."""
         async with self._turn:
             while (wait := self._wait()) > 0:
                 await self._clock.sleep(wait)
@@ -53,7 +57,13 @@ class Bucket:
 
     def _wait(self) -> float:
         now = self._clock.monotonic()
+        asked = self._closed_until - now
+        if asked > LONGEST_ASKED:
+            raise NotReady(
+                f"Azure Face has asked for a break, which lasts another {asked:.0f} s",
+                hint="others use the resource too, or the tier is F0",
+            )
         self._tokens = min(self._most, self._tokens + (now - self._filled) * self._rate)
         self._filled = now
         missing = 1 - self._tokens
-        return max(self._closed_until - now, missing / self._rate if missing > 1e-9 else 0.0)
+        return max(asked, missing / self._rate if missing > 1e-9 else 0.0)

@@ -25,17 +25,18 @@ class People:
         self._gone: set[str] = set()
         self._turn = asyncio.Lock()
 
-    async def anybody(self) -> bool:
-        """Whether a face of anybody is enrolled."""
-        return any(one.faces for one in (await self._all()).values())
+    async def anybody(self, *, anew: bool = False) -> bool:
+        """Whether a face of anybody is enrolled; with `anew` as it is now, whatever the cap."""
+        people = await (self._read(capped=False) if anew else self._all())
+        return any(one.faces for one in people.values())
 
     async def everybody(self) -> list[str]:
-        """The ids of all people, as Azure lists them now."""
-        return sorted({_person(one) for one in (await self._read()).values()})
+        """The ids of all people, as Azure lists them now, whatever the cap."""
+        return sorted({_person(one) for one in (await self._read(capped=False)).values()})
 
     async def remote(self, person: str, *, anew: bool = False) -> list[Remote]:
-        """What Azure holds of the person; with `anew` as it is now."""
-        people = await (self._read() if anew else self._all())
+        """What Azure holds of the person; with `anew` as it is now, whatever the cap."""
+        people = await (self._read(capped=False) if anew else self._all())
         return [one for one in people.values() if _person(one) == person]
 
     async def named(self, person_ids: Collection[str]) -> dict[str, str]:
@@ -44,7 +45,7 @@ class People:
         people = await self._all()
         if not set(person_ids) <= people.keys() | self._gone:
             people = await self._read()
-            self._gone = set(person_ids) - people.keys()
+            self._gone |= set(person_ids) - people.keys()
         return {one: _person(people[one]) for one in person_ids if one in people}
 
     async def add(self, person: str) -> Remote:
@@ -70,9 +71,9 @@ class People:
     async def _all(self) -> dict[str, Remote]:
         return await self._read() if self._known is None else self._known
 
-    async def _read(self) -> dict[str, Remote]:
+    async def _read(self, *, capped: bool = True) -> dict[str, Remote]:
         async with self._turn:
-            self._known = {one.id: one for one in await self._api.people(capped=False)}
+            self._known = {one.id: one for one in await self._api.people(capped=capped)}
             return self._known
 
 

@@ -20,6 +20,8 @@ BLOCK: Final = 20
 FILE: Final = "spending.json"
 KEPT: Final = 24
 """Months."""
+NEARLY: Final = 0.8
+"""Share of the cap at which a month's count is said."""
 
 
 class Spending:
@@ -35,8 +37,8 @@ class Spending:
         self._left = 0
         self._turn = asyncio.Lock()
 
-    async def spend(self, *, capped: bool = True) -> None:
-        """Counts one call that is about to be made.
+    async def spend(self, *, capped: bool = True) -> str:
+        """Counts one call that is about to be made, and answers in which month.
 
         Raises NotReady once the month's cap is reached, unless the call is one that has to be possible always
         (`capped` False: whatever deletes). Raises NeedsHuman when the count cannot be kept.
@@ -47,13 +49,19 @@ class Spending:
                 self._month, self._left = month, 0
             if not self._left:
                 wanted, cap = (BLOCK, self._cap) if capped else (1, None)
-                self._left = await self._on_disk(lambda: _reserve(self._file, month, wanted, cap))
+                self._left, made = await self._on_disk(lambda: _reserve(self._file, month, wanted, cap))
+                self._warn(month, made - self._left, made)
             if not self._left:
                 raise NotReady(
                     f"the cap of {self._cap:,} calls to Azure Face is reached for {month} (UTC)",
                     hint="raise recognizer->monthly_cap, or wait for the next month",
                 )
             self._left -= 1
+            return month
+
+    async def give_back(self, month: str) -> None:
+        """A call that `spend` counted in that month is not billed."""
+        await self._on_disk(lambda: _reserve(self._file, month, -1, None))
 
     async def told(self) -> str:
         """In words: "1,234 of 100,000 calls this month, about 1.23"."""
@@ -67,6 +75,13 @@ class Spending:
         if self._left:
             month, left, self._left = self._month, self._left, 0
             await self._on_disk(lambda: _reserve(self._file, month, -left, None))
+
+    def _warn(self, month: str, before: int, made: int) -> None:
+        """Once a month, whichever process gets there."""
+        nearly = NEARLY * self._cap
+        if before < nearly <= made:
+            said = "%.0f %% of the cap of %s calls to Azure Face is used for %s (UTC); at the cap only deleting goes on"
+            self._context.logger.warning(said, NEARLY * 100, f"{self._cap:,}", month)
 
     def _now(self) -> str:
         return self._context.clock.now().strftime("%Y-%m")
@@ -85,17 +100,17 @@ class Spending:
             ) from None
 
 
-def _reserve(file: Path, month: str, wanted: int, cap: int | None) -> int:
-    """Adds up to `wanted` calls to the month, as far as the cap allows; answers how many."""
+def _reserve(file: Path, month: str, wanted: int, cap: int | None) -> tuple[int, int]:
+    """Adds up to `wanted` calls to the month, as far as the cap allows; answers how many, and the count with them."""
     with file.with_suffix(".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         counts = _read(file)
         made = counts.get(month, 0)
         granted = wanted if cap is None else max(0, min(wanted, cap - made))
         if granted:
-            counts[month] = made + granted
+            counts[month] = max(0, made + granted)
             _write(file, dict(sorted(counts.items())[-KEPT:]))
-    return granted
+    return granted, made + granted
 
 
 def _read(file: Path) -> dict[str, int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,9 @@ from plugins.recognizers.azure_face.api import FaceApi
 from plugins.recognizers.azure_face.recogniser import AzureFace
 from tests.support.context import ManualClock
 
-from .server import KEY
+from .server import KEY, FakeAzure
 
-__all__ = ["ManualClock", "api", "opened", "settings"]
+__all__ = ["ManualClock", "api", "emptied", "opened", "settings", "trained", "waiting"]
 
 
 def settings(endpoint: str, **more: Any) -> dict[str, Any]:
@@ -51,3 +52,25 @@ async def api(
         open_service(settings(endpoint, **more), context) as (service, _),
     ):
         yield service, context
+
+
+def waiting(folder: Path) -> list[str]:
+    """The changes that no training has taken in, of the plugin opened in this folder."""
+    notes = folder / "data" / "untrained"
+    return sorted(note.name for note in notes.iterdir()) if notes.exists() else []
+
+
+async def trained(folder: Path) -> None:
+    """Returns once no change waits, deletions among them, without asking the plugin for anything."""
+    await _eventually(lambda: not waiting(folder))
+
+
+async def emptied(fake: FakeAzure) -> None:
+    """Returns once there is no group, and with it nothing that was ever trained."""
+    await _eventually(lambda: not fake.gallery.groups)
+
+
+async def _eventually(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():
+            await asyncio.sleep(0.01)

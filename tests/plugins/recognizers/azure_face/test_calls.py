@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -16,11 +18,13 @@ from hypothesis import strategies as st
 from hub.plugin import NeedsHuman, NotReady
 from hub.plugin.testing import make_context
 from plugins.recognizers.azure_face.breaker import FAILURES, FIRST_REST, LONGEST_REST, Breaker
-from plugins.recognizers.azure_face.errors import Unsure
-from plugins.recognizers.azure_face.pacing import TIERS, Bucket, Tier, of_rate
+from plugins.recognizers.azure_face.errors import CannotIdentify, Unsure
+from plugins.recognizers.azure_face.pacing import LONGEST_ASKED, TIERS, Bucket, Tier, of_rate
+from plugins.recognizers.azure_face.sheets import sheet_of
 from plugins.recognizers.azure_face.spending import BLOCK, FILE, Spending
 from tests.support.azure import FakeAzure, crop, faults, serving
-from tests.support.azure.client import ManualClock, api, opened
+from tests.support.azure.client import ManualClock, api, opened, trained, waiting
+from tests.support.azure.server import CLIENT, TENANT
 
 PEOPLE = "GET /largepersongroups/persons"
 
@@ -155,8 +159,8 @@ def test_a_rest_grows_with_each_attempt_that_fails() -> None:
     breaker = Breaker(clock)
 
     def fail() -> None:
-        with breaker.attempt():
-            breaker.failed()
+        with breaker.attempt() as attempt:
+            attempt.failed()
 
     async def wait(seconds: float) -> None:
         await clock.sleep(seconds)
@@ -169,18 +173,106 @@ def test_a_rest_grows_with_each_attempt_that_fails() -> None:
         with pytest.raises(NotReady):
             fail()
         asyncio.run(wait(0.2))
-        with breaker.attempt():
+        with breaker.attempt() as trial:
             with pytest.raises(NotReady):  # one at a time
                 fail()
-            breaker.failed()
+            trial.failed()
         rest = min(2 * rest, LONGEST_REST)
     assert rest == LONGEST_REST
     asyncio.run(wait(rest))
-    with breaker.attempt():
-        breaker.answered()
+    with breaker.attempt() as trial:
+        trial.answered()
     fail()
     with breaker.attempt():
         pass
+
+
+def test_what_was_under_way_when_the_circuit_opened_lengthens_no_rest() -> None:
+    clock = ManualClock()
+    breaker = Breaker(clock)
+    with ExitStack() as under_way:
+        attempts = [under_way.enter_context(breaker.attempt()) for _ in range(2 * FAILURES)]
+        for attempt in attempts[:FAILURES]:
+            attempt.failed()
+        asyncio.run(clock.sleep(FIRST_REST))
+        with breaker.attempt() as trial:
+            for attempt in attempts[FAILURES:]:
+                attempt.failed()
+            trial.failed()
+    asyncio.run(clock.sleep(2 * FIRST_REST))
+    with breaker.attempt():
+        pass
+
+
+@pytest.mark.parametrize("shown", ["key", "entra"])
+async def test_wrong_credentials_are_shown_seldom_and_cost_nothing(
+    shown: str, azure: FakeAzure, tmp_path: Path
+) -> None:
+    clock = ManualClock()
+    wrong: dict[str, Any] = {"key": "expired"}
+    if shown == "entra":
+        secret = {"tenant": TENANT, "client_id": CLIENT, "client_secret": "expired", "login": azure.endpoint}
+        wrong = {"key": None, "entra": secret}
+    async with api(tmp_path, azure.endpoint, clock=clock, monthly_cap=100, **wrong) as (service, context):
+        for _ in range(300):  # ten minutes, as the pipeline asks
+            with pytest.raises(NeedsHuman, match=r"does not accept the key|Entra gives no token"):
+                await service.people()
+            await clock.sleep(2)
+        assert 4 <= azure.calls.total() <= 7, "after 15 s, 30 s, 60 s, ..."
+    counted = context.data_folder / FILE
+    assert not counted.exists() or json.loads(counted.read_text()) == {"2026-11": 0}
+
+
+async def test_what_is_refused_to_others_is_still_deleted(azure: FakeAzure, tmp_path: Path) -> None:
+    async with api(tmp_path, azure.endpoint) as (service, _):
+        await service.make()
+        person = await service.add_person("fras:ada")
+        azure.approved = False
+        with pytest.raises(CannotIdentify):
+            await service.detect(sheet_of([crop("ada")]).jpeg)
+        with pytest.raises(CannotIdentify):
+            await service.people()
+        await service.delete_person(person)
+        assert azure.gallery.groups["school"].people == {}
+
+
+async def test_a_quota_that_is_reached_stops_nothing_else(azure: FakeAzure, tmp_path: Path) -> None:
+    async def full(request: faults.web.Request) -> faults.web.StreamResponse | None:
+        error = {"code": "QuotaExceeded", "message": "Person number reached subscription level limit."}
+        return faults.web.json_response({"error": error}, status=403) if request.method == "POST" else None
+
+    async with api(tmp_path, azure.endpoint) as (service, _):
+        await service.make()
+        azure.fault = full
+        with pytest.raises(NeedsHuman, match="a quota of Azure Face is used up"):
+            await service.add_person("fras:ada")
+        assert await service.people() == []
+
+
+async def test_calls_that_azure_puts_off_are_not_counted(azure: FakeAzure, tmp_path: Path) -> None:
+    async with api(tmp_path, azure.endpoint) as (service, context):
+        await service.make()
+        azure.fault = faults.times(3, faults.status(429, "1"))
+        assert await service.people() == []
+    assert azure.calls.total() == 5
+    assert json.loads((context.data_folder / FILE).read_text()) == {"2026-11": 2}
+
+
+async def test_nobody_waits_through_a_long_break(azure: FakeAzure, tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with api(tmp_path, azure.endpoint, clock=clock) as (service, _):
+        azure.fault = faults.times(1, faults.status(429, "3600"))
+        with pytest.raises(NotReady, match="asks for a break of 3600 s"):
+            await service.people()
+        await clock.sleep(600)
+        clock.slept.clear()
+        for _ in range(3):
+            with pytest.raises(NotReady, match="a break, which lasts another 3000 s"):
+                await service.people()
+        assert clock.slept == []
+        assert azure.calls[PEOPLE] == 1
+        await clock.sleep(3000 - LONGEST_ASKED)
+        assert await service.people() == []
 
 
 async def test_every_call_is_counted_and_none_is_made_beyond_the_cap(azure: FakeAzure, tmp_path: Path) -> None:
@@ -197,6 +289,47 @@ async def test_every_call_is_counted_and_none_is_made_beyond_the_cap(azure: Fake
         assert azure.calls.total() > 14
     counted = json.loads((context.data_folder / FILE).read_text())
     assert counted == {"2026-11": azure.calls.total()}
+
+
+async def test_the_cap_holds_whatever_waits_to_be_trained(azure: FakeAzure, tmp_path: Path) -> None:
+    async with opened(tmp_path, azure.endpoint, monthly_cap=24) as (recogniser, _):
+        for person in ("ada", "bob"):
+            await recogniser.enrol(person, [crop(person)])
+        while azure.calls.total() < 24:
+            with suppress(NotReady):
+                await recogniser.identify([crop("ada")])
+        with pytest.raises(NotReady, match="the cap of 24 calls"):
+            await recogniser.enrol("cem", [crop("cem")])
+        await recogniser.forget("ada")
+        await trained(tmp_path)
+        beyond = azure.calls.total()
+        for _ in range(50):
+            with pytest.raises(NotReady, match="the cap of 24 calls"):
+                await recogniser.identify([crop("bob")])
+        assert azure.calls.total() == beyond
+
+
+async def test_a_failed_enrolment_asks_for_no_training(azure: FakeAzure, tmp_path: Path) -> None:
+    async with opened(tmp_path, azure.endpoint, monthly_cap=24) as (recogniser, _):
+        await recogniser.enrol("ada", [crop("ada")])
+        await recogniser.identify([crop("ada")])
+        azure.fault = faults.status(500)
+        with pytest.raises(NotReady):
+            await recogniser.enrol("bob", [crop("bob")])
+        assert waiting(tmp_path) == []
+
+
+async def test_four_fifths_of_the_cap_are_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with make_context(tmp_path, clock=ManualClock()) as context:
+        several = [Spending(context, 200, 1.0) for _ in range(2)]
+        for _ in range(60):
+            for one in several:
+                await one.spend()
+        assert "80 %" not in caplog.text
+        for _ in range(40):
+            for one in several:
+                await one.spend()
+    assert caplog.text.count("80 % of the cap of 200 calls to Azure Face is used for 2026-11 (UTC)") == 1
 
 
 async def test_the_next_month_begins_anew_and_the_last_is_kept(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 import ssl
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,12 @@ import voluptuous as vol
 from hub.plugin import NeedsHuman, NotReady
 from hub.plugin.testing import make_context
 from plugins.recognizers.azure_face import CONFIG_SCHEMA, probe
+from plugins.recognizers.azure_face.breaker import FIRST_REST
 from plugins.recognizers.azure_face.endpoint import cloud_of, origin
+from plugins.recognizers.azure_face.spending import FILE
 from tests.support.azure import FakeAzure, crop, faults, serving
-from tests.support.azure.client import ManualClock, opened, settings
-from tests.support.azure.gallery import Group
+from tests.support.azure.client import ManualClock, emptied, opened, settings, trained
+from tests.support.azure.gallery import Group, Person
 from tests.support.azure.server import CLIENT, KEY, SECRET, TENANT
 
 OUR = "https://our-face.cognitiveservices.azure.com"
@@ -85,13 +89,52 @@ async def test_neither_is_said(tmp_path: Path) -> None:
             pytest.fail("opened")
 
 
-async def test_a_resource_without_limited_access(tmp_path: Path) -> None:
+async def test_a_resource_without_limited_access(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    said = r"no approval for identification.*aka\.ms/facerecognition.*onnx_local"
     async with serving() as fake:
         fake.approved = False
-        with pytest.raises(NeedsHuman, match=r"no approval for identification.*aka\.ms/facerecognition.*onnx_local"):
-            async with opened(tmp_path, fake.endpoint):
-                pytest.fail("opened")
-        assert fake.gallery.groups == {}
+        async with opened(tmp_path, fake.endpoint) as (recogniser, context):
+            assert re.search(said, caplog.text)
+            assert "no approval for identification" in context.said[-1]
+            for call in (recogniser.identify([crop("ada")]), recogniser.enrol("ada", [crop("ada")])):
+                with pytest.raises(NeedsHuman, match=said):
+                    await call
+            assert await recogniser.people() == []
+            fake.approved = True
+            await context.clock.sleep(FIRST_REST)
+            assert await recogniser.enrol("ada", [crop("ada")]) == [""]
+            assert context.said[-1] == ""
+
+
+async def test_an_approval_that_ended_leaves_nobody_behind(tmp_path: Path) -> None:
+    async with serving() as fake:
+        async with opened(tmp_path, fake.endpoint) as (recogniser, _):
+            for person in ("ada", "bob"):
+                await recogniser.enrol(person, [crop(person)])
+            await recogniser.identify([crop("ada")])
+        fake.approved = False
+        group = fake.gallery.groups["school"]
+        async with opened(tmp_path, fake.endpoint) as (recogniser, _):
+            assert await recogniser.people() == ["ada", "bob"]
+            await recogniser.forget("ada")
+            assert [person.data for person in group.people.values()] == ["fras:bob"]
+            await trained(tmp_path)
+            assert group.model_of is not None
+            assert group.model_of.keys() == group.people.keys()
+            await recogniser.forget("bob")
+            await emptied(fake)
+
+
+async def test_asking_without_approval_costs_nothing(tmp_path: Path) -> None:
+    async with serving() as fake:
+        fake.approved = False
+        async with opened(tmp_path, fake.endpoint) as (recogniser, context):
+            for _ in range(300):
+                with pytest.raises(NeedsHuman, match="no approval"):
+                    await recogniser.identify([crop("ada")])
+                await context.clock.sleep(2)
+            assert fake.calls.total() <= 7
+        assert json.loads((context.data_folder / FILE).read_text()) == {"2026-11": 0}
 
 
 async def test_access_that_is_taken_away_later(tmp_path: Path) -> None:
@@ -114,10 +157,19 @@ async def test_a_wrong_key(tmp_path: Path) -> None:
 
 async def test_a_group_of_another_model(tmp_path: Path) -> None:
     async with serving() as fake:
-        fake.gallery.groups["school"] = Group("old", "recognition_01", None)
-        with pytest.raises(NeedsHuman, match="made for recognition_01"):
-            async with opened(tmp_path, fake.endpoint):
-                pytest.fail("opened")
+        fake.gallery.groups["school"] = Group("old", "recognition_01", None, {"0f": Person("fras", "fras:ada")})
+        async with opened(tmp_path, fake.endpoint) as (recogniser, _):
+            asked = fake.calls.total()
+            for call in (recogniser.identify([crop("ada")]), recogniser.enrol("ada", [crop("ada")])):
+                with pytest.raises(NeedsHuman, match="made for recognition_01"):
+                    await call
+            assert fake.calls.total() == asked, "it stays another"
+            await recogniser.forget("ada")
+            assert await recogniser.people() == []
+        async with make_context(tmp_path, clock=ManualClock()) as context:
+            fake.gallery.groups["school"] = Group("old", "recognition_01", None)
+            with pytest.raises(NeedsHuman, match="made for recognition_01"):
+                await probe(settings(fake.endpoint), context)
 
 
 @pytest.mark.parametrize("fault", [faults.elsewhere, faults.status(404)], ids=["redirect", "404"])
