@@ -5,8 +5,9 @@ Importing this package is light: PyAV and Pillow are loaded by the first call th
 
 from .addresses import Address, address
 from .proof import Proof
+from .reader import Explain
 from .shots import Shot, jpeg_shot
 from .video import Video
 from .watch import watch
 
-__all__ = ["Address", "Proof", "Shot", "Video", "address", "jpeg_shot", "watch"]
+__all__ = ["Address", "Explain", "Proof", "Shot", "Video", "address", "jpeg_shot", "watch"]

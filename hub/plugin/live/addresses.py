@@ -42,15 +42,20 @@ class Address:
         return f"{scheme}://{quote(self.user, safe='')}:{quote(self.password, safe='')}@{rest}"
 
     def with_login(self, user: str | None, password: str | None) -> Address:
-        """With what the keys `user` and `password` say, taken literally. Raises Permanent when the URL has some too."""
-        if user is None and password is None:
-            return self
-        if self.user or self.password:
+        """With what the keys `user` and `password` say, taken literally.
+
+        Raises Permanent when the URL has some too, and for a password without a user.
+        """
+        given = user is not None or password is not None
+        if given and (self.user or self.password):
             raise Permanent(
                 f"user and password of {self.shown} are given twice, in the URL and as keys",
                 hint="remove them from the URL",
             )
-        return Address(self.url, user or "", password or "")
+        made = Address(self.url, user or "", password or "") if given else self
+        if made.password and not made.user:
+            raise Permanent(f"{made.shown} has a password and no user", hint="write `user`, too")
+        return made
 
 
 def address(*schemes: str) -> Validator:

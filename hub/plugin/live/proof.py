@@ -1,4 +1,4 @@
-"""Which address of a camera has ever given a picture."""
+"""Which address or device of a camera has ever given a picture."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..context import PluginContext
-from .addresses import Address
 
 
 class Proof:
-    """Remembers across restarts that an address has given a picture: what it lacks later may well come back.
+    """Remembers across restarts that an address or device has given a picture: what it lacks later may well come back.
 
-    A camera, or the recorder before it, that is starting answers 404 until all of it runs. Use `look`.
+    A camera, or the recorder before it, that is starting answers 404 until all of it runs; a device that was just
+    plugged in belongs to nobody for a moment. Use `look`.
     """
 
     def __init__(self, context: PluginContext, file: Path, mark: str, worked: bool) -> None:
@@ -23,9 +23,9 @@ class Proof:
         self.worked = worked
 
     @classmethod
-    async def look(cls, context: PluginContext, where: Address) -> Proof:
-        """Blocks nobody."""
-        file, mark = context.data_folder / "worked", hashlib.sha256(where.url.encode()).hexdigest()
+    async def look(cls, context: PluginContext, place: str) -> Proof:
+        """Blocks nobody. `place` is an address without credentials, or a device."""
+        file, mark = context.data_folder / "worked", hashlib.sha256(place.encode()).hexdigest()
         return cls(context, file, mark, await context.run_blocking(_read, file) == mark)
 
     async def note(self) -> None:

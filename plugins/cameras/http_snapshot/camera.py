@@ -40,7 +40,7 @@ class SnapshotCamera:
 async def opened(config: Config, context: PluginContext) -> SnapshotCamera:
     """Raises as `Door.fetch`."""
     at = door(config, context)
-    proof = await Proof.look(context, at.where)
+    proof = await Proof.look(context, at.where.url)
     at.worked = proof.worked
     first = await newest(at, context, config, None)
     await proof.note()

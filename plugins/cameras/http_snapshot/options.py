@@ -41,8 +41,6 @@ CONFIG_SCHEMA: Final[Mapping[Any, Any]] = {
 def destination(config: Config) -> Address:
     """Raises Permanent for options that contradict each other."""
     where: Address = config["url"].with_login(config.get("user"), config.get("password"))
-    if where.password and not where.user:
-        raise Permanent(f"{where.shown} has a password and no user", hint="write `user`, too")
     if ":" in where.user:
         raise Permanent(f"the user of {where.shown} holds a colon", hint="HTTP allows none: choose another user")
     if "pin" in config and not config["verify"]:

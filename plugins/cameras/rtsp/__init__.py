@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
-
-import voluptuous as vol
 
 from hub.plugin import Camera, CameraSpec, Config, PluginContext, hookimpl
-from hub.plugin.live import address
-from hub.plugin.validators import duration, text, whole_number
 
-CONFIG_SCHEMA: Final[Mapping[Any, Any]] = {
-    vol.Required("url"): address("rtsp", "rtsps"),
-    vol.Optional("user"): text,
-    vol.Optional("password"): text,
-    vol.Optional("verify", default=True): bool,
-    vol.Optional("ca"): text,
-    vol.Optional("every", default="2 s"): duration,
-    vol.Optional("still_every", default="20 s"): duration,
-    vol.Optional("quality", default=90): whole_number(50, 100),
-    vol.Optional("timeout", default="10 s"): duration,
-}
+from .options import CONFIG_SCHEMA, destination
 
 
 @asynccontextmanager
@@ -32,6 +17,10 @@ async def open_rtsp(config: Config, context: PluginContext) -> AsyncIterator[Cam
 
     async with opened(config, context) as camera:
         yield camera
+
+
+def check(config: Config) -> None:
+    destination(config)
 
 
 async def probe_rtsp(config: Config, context: PluginContext) -> str:
@@ -47,6 +36,7 @@ def fras_plugins() -> Sequence[CameraSpec]:
             name="rtsp",
             config_schema=CONFIG_SCHEMA,
             open=open_rtsp,
+            check=check,
             probe=probe_rtsp,
             description="the video stream of an IP camera (RTSP over TCP: H.264, H.265, MJPEG)",
         )

@@ -14,7 +14,9 @@ from functools import partial
 from typing import Any, Final
 
 from hub.plugin import CameraEvent, Config, NeedsHuman, NotReady, PluginContext, PluginError
-from hub.plugin.live import Address, Proof, Shot, Video, watch
+from hub.plugin.live import Address, Explain, Proof, Shot, Video, watch
+
+from .options import destination
 
 SYSTEM_CAS: Final = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -23,8 +25,14 @@ OPTIONS: Final = {
     "allowed_media_types": "video",
     "analyzeduration": "300000",  # of the stream's time; the codec is known from its description
     "fpsprobesize": "0",
-    "protocol_whitelist": "rtp,rtsp,tcp,tls,crypto",
+    "protocol_whitelist": "tcp,tls,crypto",  # rtsp is left out: FFmpeg would follow redirects, password in hand
 }
+PROBING: Final = 8.0
+"""Seconds beyond `timeout` that a probe waits for a key frame; `fras check --connect` gives it ten."""
+
+
+class Redirected(Exception):
+    """The camera says that it is elsewhere."""
 
 
 class RtspCamera:
@@ -47,39 +55,51 @@ class RtspCamera:
 @asynccontextmanager
 async def opened(config: Config, context: PluginContext) -> AsyncIterator[RtspCamera]:
     """Raises as `explain`."""
-    where = _address(config)
-    proof = await Proof.look(context, where)
-    async with _video(config, context, where, proof.worked) as video:
+    where = destination(config)
+    proof = await Proof.look(context, where.url)
+    async with _video(config, context, where, lambda error: explain(error, where, proof.worked)) as video:
         context.logger.info("%s: connected to %s: %s", context.instance_id, where.shown, video.opened)
         yield RtspCamera(config, context, video, proof)
 
 
 async def probe(config: Config, context: PluginContext) -> str:
-    where = _address(config)
-    async with _video(config, context, where, False) as video:
-        await video.newest()
-        return f"{where.shown}: {video.opened}"
+    """Raises as `explain`, and NotReady where no key frame comes in time."""
+    where = destination(config)
+    patience: timedelta = config["timeout"]
+    due = context.clock.monotonic() + patience.total_seconds() + PROBING
+    async with _video(config, context, where, partial(explain, where=where, worked=False)) as video:
+        found = f"{where.shown}: {video.opened}"
+        context.progress(found)
+        await video.newest(within=due - context.clock.monotonic())
+        return found
 
 
 def explain(error: Exception, where: Address, worked: bool) -> PluginError:
     """What an error of FFmpeg means. Its own text is never used: it holds the address with the password.
 
-    A path that is gone at an address that `worked` may come back: the camera starts anew, or a recorder's source is
-    away.
+    What an address that `worked` refuses now it may give again: the camera starts anew, has too many viewers, or a
+    recorder's source is away. Not so a login: trying it again would lock the account.
     """
     import av
 
     place = where.shown
+    perhaps = NotReady if worked else NeedsHuman
     if isinstance(error, PluginError):
         return error
-    if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
+    if isinstance(error, Redirected):
+        hint = "look up the camera's own address; FRAS follows no redirect, which would be handed the password"
+        return perhaps(f"{place} points elsewhere", hint=hint)
+    if isinstance(error, av.error.HTTPUnauthorizedError):
         given = "does not accept user and password" if where.user else "asks for a user and a password"
         return NeedsHuman(f"{place} {given}", hint="set `user` and `password` as in the camera's own settings")
+    if isinstance(error, av.error.HTTPForbiddenError):
+        hint = "has it too many viewers, or locked this address? may this user view?"
+        return perhaps(f"{place} forbids it", hint=hint if where.user else "set `user` and `password`")
     if isinstance(error, av.error.HTTPNotFoundError):
-        kind = NotReady if worked else NeedsHuman
-        return kind(f"{place} is not there: the camera knows no such path", hint="look up its RTSP address (path)")
+        return perhaps(f"{place} is not there: the camera knows no such path", hint="look up its RTSP address (path)")
     if isinstance(error, av.error.HTTPClientError):
-        return NotReady(f"{place} refuses the request", hint="does it offer RTSP over TCP, to this many viewers?")
+        hint = "does it offer RTSP over TCP, to this many viewers, and more than sound?"
+        return NotReady(f"{place} refuses the request", hint=hint)
     if isinstance(error, av.error.HTTPServerError):
         return NotReady(f"{place} reports a fault of its own", hint="restart the camera if this lasts")
     if isinstance(error, av.error.ExitError | TimeoutError):
@@ -105,19 +125,14 @@ def explain(error: Exception, where: Address, worked: bool) -> PluginError:
     return NotReady(f"{place} failed ({type(error).__name__})", hint="it is opened again")
 
 
-def _address(config: Config) -> Address:
-    where: Address = config["url"]
-    return where.with_login(config.get("user"), config.get("password"))
-
-
 @asynccontextmanager
-async def _video(config: Config, context: PluginContext, where: Address, worked: bool) -> AsyncIterator[Video]:
+async def _video(config: Config, context: PluginContext, where: Address, explained: Explain) -> AsyncIterator[Video]:
     await context.run_blocking(importlib.import_module, "av")
     timeout: timedelta = config["timeout"]
     async with Video.open(
         context,
         partial(connect, where, timeout.total_seconds(), _trust(config, context, where)),
-        partial(explain, where=where, worked=worked),
+        explained,
         every=config["every"],
         quality=config["quality"],
         patience=timeout,
@@ -146,6 +161,8 @@ def connect(where: Address, timeout: float, trust: Mapping[str, str]) -> Any:
     begun = time.monotonic()
     try:
         return av.open(where.full, "r", format="rtsp", options=options, timeout=timeout, metadata_errors="replace")
+    except av.error.ArgumentError:  # what FFmpeg says where no protocol it may use leads on
+        raise Redirected from None
     except av.FFmpegError:
         if time.monotonic() - begun >= timeout:  # FFmpeg takes an answer that never ends for nonsense
             raise TimeoutError from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,6 +15,7 @@ from typing import Any
 import av
 import psutil
 import pytest
+import trustme
 import voluptuous as vol
 
 from hub.plugin import Frame, NeedsHuman, NotReady, PluginError
@@ -29,16 +31,18 @@ from tests.support.rtsp_server import (
     faulty_after,
     garbage,
     hang,
+    message,
     misbehaving,
 )
 
 (RTSP,) = fras_plugins()
 SECRET = "hunter2"
+ASKS = '401 Unauthorized\r\nWWW-Authenticate: Basic realm="camera"'
 
 
-async def fault(folder: Path, url: str, timeout: str = "10 s") -> tuple[PluginError, int]:
+async def fault(folder: Path, url: str, timeout: str = "10 s", **more: str) -> tuple[PluginError, int]:
     """What the camera says of `url`, and after how many frames; its threads are gone then."""
-    config = vol.Schema(dict(RTSP.config_schema))({"url": url, "every": "20 ms", "timeout": timeout})
+    config = vol.Schema(dict(RTSP.config_schema))({"url": url, "every": "20 ms", "timeout": timeout, **more})
     frames: list[Frame] = []
 
     async def watch() -> None:
@@ -65,7 +69,7 @@ def open_files() -> int:
         (drip, NotReady, "gives no proper answer in time"),
         (garbage, NotReady, "gives no proper answer in time|no video stream"),
         (answering("401 Unauthorized"), NeedsHuman, "does not accept user and password"),
-        (answering("403 Forbidden"), NeedsHuman, "does not accept user and password"),
+        (answering("403 Forbidden"), NeedsHuman, "forbids it"),
         (answering("404 Not Found"), NeedsHuman, "no such path"),
         (answering("461 Unsupported transport"), NotReady, "refuses the request"),
         (answering("500 Internal Server Error"), NotReady, "fault of its own"),
@@ -104,6 +108,49 @@ async def test_in_mid_stream(tmp_path: Path, server: RtspServer, behave: Any) ->
 async def test_sound_alone_is_said(tmp_path: Path, server: RtspServer) -> None:
     error, _ = await fault(tmp_path, server.url("/sound"))
     assert isinstance(error, NotReady)
+    assert str(error).endswith("and more than sound?")
+
+
+@pytest.mark.parametrize("logs_in", [False, True], ids=["at once", "after the login"])
+@pytest.mark.parametrize("scheme", ["rtsp", "rtsps", "tcp"])
+async def test_a_redirect_is_not_followed_and_gets_no_password(tmp_path: Path, scheme: str, logs_in: bool) -> None:
+    heard: list[bytes] = []
+
+    async def elsewhere(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read(1))
+
+    async with misbehaving(elsewhere) as other:
+        moved = f"302 Moved Temporarily\r\nLocation: {scheme}://127.0.0.1:{other}/live"
+
+        async def camera(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with suppress(asyncio.IncompleteReadError):
+                while True:
+                    request = await message(reader)
+                    number = next(line for line in request.split(b"\r\n") if line.startswith(b"CSeq"))
+                    status = moved if b"Authorization" in request or not logs_in else ASKS
+                    writer.write(f"RTSP/1.0 {status}\r\n".encode() + number + b"\r\n\r\n")
+
+        async with misbehaving(camera) as port:
+            error, _ = await fault(tmp_path, f"rtsp://admin:{SECRET}@127.0.0.1:{port}/live")
+    assert heard == []
+    assert isinstance(error, NeedsHuman if scheme != "tcp" else PluginError)
+    assert scheme == "tcp" or error.message == f"rtsp://127.0.0.1:{port}/… points elsewhere"
+
+
+async def test_a_certificate_for_another_name_gets_no_password(tmp_path: Path) -> None:
+    heard: list[bytes] = []
+
+    async def camera(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read(1))
+
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "school.pem"))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("another-camera.example").configure_cert(context)
+    async with misbehaving(camera, tls=context) as port:
+        error, _ = await fault(tmp_path, f"rtsps://admin:{SECRET}@127.0.0.1:{port}/live", ca="school.pem")
+    assert "nobody vouches for its certificate" in error.message
+    assert heard == [b""]
 
 
 async def test_stopping_while_it_connects_waits_for_nobody(tmp_path: Path) -> None:
