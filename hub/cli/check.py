@@ -82,7 +82,7 @@ async def _connect(where: Paths, settings: Settings, catalog: Catalog, json_line
     abandoned = Abandoned()
     if owner := other_owner(where.data):
         console.say(
-            f"the data folder belongs to the user {owner}: what this user may do, the hub may not, or the reverse"
+            f"the data folder is {owner}'s: run this as {owner}, for this user may do other things than the hub"
         )
     console.say(f"trying each service, for up to {longest(settings):g} seconds")
     tried = await try_services(settings, catalog, where, abandoned)
