@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Final, TypeAlias
@@ -65,10 +65,11 @@ class Recognisers:
         spare: Callable[[], RecognizerPart],
         opener: Opener,
         *,
+        again: Collection[str] = (),
         patient: bool = False,
     ) -> None:
-        """Opens what is new, exchanges what differs, tries again what is awaited and closes what is gone; of services
-        only, with a `spare` embedder.
+        """Opens what is new, exchanges what differs, tries `again` these and what is awaited, and closes what is gone;
+        of services only, with a `spare` embedder.
 
         Raises PluginError, having gone back to what was open before: for what is new or differs and is not open then,
         or, if it is `patient`, where nothing finds faces until a person has mended that.
@@ -78,7 +79,7 @@ class Recognisers:
             undo.callback(self._order, before)
             parts = list(wanted)
             for part in parts:
-                await self._open(part, opener, undo, patient)
+                await self._open(part, opener, undo, patient, again=part.id in again)
             if not any(_embeds(self._slots[part.id].now) for part in parts):
                 parts.append(spare())
                 await self._open(parts[-1], opener, undo, patient)
@@ -86,7 +87,9 @@ class Recognisers:
             undo.pop_all()
         await self._keep(parts)
 
-    async def _open(self, part: RecognizerPart, opener: Opener, undo: AsyncExitStack, patient: bool) -> None:
+    async def _open(
+        self, part: RecognizerPart, opener: Opener, undo: AsyncExitStack, patient: bool, *, again: bool = False
+    ) -> None:
         slot = self._slots.get(part.id)
         before = self._parts.get(part.id)
         new = before is None or (before.platform, before.options) != (part.platform, part.options)
@@ -94,7 +97,7 @@ class Recognisers:
             slot = Slot(partial(opener, part))
             self._slots[part.id] = await slot.__aenter__()
             undo.push_async_callback(self._close, part.id)
-        elif new or slot.empty or isinstance(_unwrapped(slot.now), Awaited):
+        elif new or again or slot.empty or isinstance(_unwrapped(slot.now), Awaited):
             was = slot.opener
             await slot.exchange(partial(opener, part))
             undo.push_async_callback(slot.exchange, was)

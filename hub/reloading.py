@@ -19,7 +19,7 @@ class Changes:
     """`anew`: keys that the whole hub must start anew for. `sections`: fields of Settings that differ.
 
     `stopped` and `started` are cameras; one whose options changed is among both. A camera that only watches another
-    room goes on. `again` are recognisers that were not open, and have been tried again.
+    room goes on. `again` are recognisers that were not open, or in need of a person, and have been tried again.
     """
 
     anew: tuple[str, ...]

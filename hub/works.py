@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -36,6 +36,7 @@ from hub.retention import Retention
 from hub.running import Hub, running
 from hub.runtime.awaited import Awaited
 from hub.runtime.catalog import Catalog
+from hub.runtime.health import State
 from hub.runtime.threads import DaemonPool
 from hub.runtime.watchdog import Watchdog
 from hub.settings import CameraPart, Http, Settings, read_settings
@@ -109,7 +110,7 @@ class Works:
             configured = read_settings(self._school.paths.config, catalog)
             everyone = await Registry(self._school.database, self._school.clock).everyone()
             settings = with_nodes(configured, everyone, catalog)
-            asked = replace(changes(self._school.settings, settings), again=tuple(self._recognisers.awaited))
+            asked = replace(changes(self._school.settings, settings), again=self._to_try_again())
             if not asked.anew:
                 try:
                     await self._exchange(asked, replace(self._school, settings=settings, catalog=catalog))
@@ -144,12 +145,21 @@ class Works:
                 await self._exchange_slot(self._storages, partial(open_storage, then), undo)
             if asked.again or "recognizer" in asked.sections:
                 undo.push_async_callback(self._judge_as_before)
-                await _open_recognisers(then, self._recognisers)
+                await _open_recognisers(then, self._recognisers, again=asked.again)
                 as_before = partial(_open_recognisers, self._school, self._recognisers, patient=True)
                 undo.push_async_callback(as_before)
             if rerouted or asked.again or asked.sections & {"recognizer", "policy", "cameras"}:
                 await self._judge_anew(then)
             undo.pop_all()
+
+    def _to_try_again(self) -> tuple[str, ...]:
+        """Recognisers that are not open, or that only a person could help when they were last asked something."""
+        health = self._school.supervisor.health
+        return tuple(
+            name
+            for name in self._recognisers.now
+            if name in self._recognisers.awaited or health[recogniser_instance(name)].state is State.NEEDS_HUMAN
+        )
 
     async def _judge_anew(self, school: School) -> None:
         judge = await _judge(school, self._recognisers)
@@ -347,10 +357,12 @@ def _drawn(school: School, camera: str) -> bool:
     return any(part.id == camera and _cast(school, part) for part in school.settings.cameras)
 
 
-async def _open_recognisers(school: School, recognisers: Recognisers, *, patient: bool = False) -> None:
+async def _open_recognisers(
+    school: School, recognisers: Recognisers, *, again: Collection[str] = (), patient: bool = False
+) -> None:
     spare = partial(spare_finder, school.catalog)
     parts = school.settings.recognizer.parts
-    await recognisers.follow(parts, spare, partial(await_recogniser, school), patient=patient)
+    await recognisers.follow(parts, spare, partial(await_recogniser, school), again=again, patient=patient)
 
 
 async def _judge(school: School, recognisers: Recognisers) -> Judge:

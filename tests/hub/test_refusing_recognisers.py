@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import pytest
 from aiohttp import ClientSession
@@ -10,12 +11,16 @@ from sqlalchemy import text
 
 from hub import app
 from hub.db import ledger
+from hub.people import Roll
 from hub.plugin import NeedsHuman
+from hub.recognition.consent import Consent
 from hub.runtime.health import State
 from tests.support.azure import FakeAzure, faults
 from tests.support.fras import School
 from tests.support.services import until
-from tests.support.square_school import LOCAL, cloud, enrol, film, furnish, hub, write
+from tests.support.square_school import LOCAL, cloud, enrol, film, furnish, hub, paths, write
+
+T = TypeVar("T")
 
 LATER = "  - {id: later, platform: squares, model: later-1, missing: key}\n"
 
@@ -45,6 +50,10 @@ async def seen(school: app.School) -> set[tuple[str, str | None]]:
 async def waiting(school: app.School) -> int:
     async with school.database.read() as connection:
         return await ledger.count_pending(connection)
+
+
+async def cloud_is(school: app.School) -> State:
+    return school.supervisor.health["recognizer cloud"].state
 
 
 async def test_others_go_on_and_a_new_key_brings_it_back(
@@ -94,11 +103,31 @@ async def test_the_only_one_refuses_and_frames_are_taken_in(
         film(place, "door", "ada")
         film(place, "gate", "ada")
         await eventually(waiting, school, 2)
+        await eventually(cloud_is, school, State.NEEDS_HUMAN)
         assert await seen(school) == set()
-        assert school.supervisor.health["recognizer cloud"].state is State.NEEDS_HUMAN
+        assert "no approval" in school.supervisor.health["recognizer cloud"].last_error
         fake.approved = True
         assert (await works.reload()).told() == ("recognizer cloud: tried again",)
         await eventually(seen, school, {("door", "ada"), ("gate", "ada")})
+
+
+async def test_without_approval_people_are_deleted_all_the_same(place: School, fake: FakeAzure) -> None:
+    """By a command, and by the hub itself, with an approval that Microsoft has taken back."""
+    write(place, LOCAL + cloud(fake), gate="cloud")
+    await enrol(place, "ada", "bob")
+    fake.approved = False
+    async with app.open_school(paths(place)) as school:
+        await Roll(school.database, school.clock).sign("bob", Consent.WITHDRAWN, "a parent", "")
+        assert await app.forget_elsewhere(school, "bob") == {"cloud": ""}
+        assert await held(fake) == 1
+    async with hub(place) as (_, school):
+        assert "no approval" in school.supervisor.health["recognizer cloud"].progress
+        await Roll(school.database, school.clock).sign("ada", Consent.WITHDRAWN, "a parent", "")
+        await eventually(held, fake, 0)
+
+
+async def held(fake: FakeAzure) -> int:
+    return sum(len(group.people) for group in fake.gallery.groups.values())
 
 
 async def test_frames_wait_across_a_restart(place: School, fake: FakeAzure) -> None:
@@ -172,8 +201,8 @@ async def test_together_with_others(
         await eventually(waiting, school, 0 if found else 1)
 
 
-async def eventually(look: Callable[[app.School], Awaitable[object]], school: app.School, wanted: object) -> None:
+async def eventually(look: Callable[[T], Awaitable[object]], where: T, wanted: object) -> None:
     async def there() -> bool:
-        return await look(school) == wanted
+        return await look(where) == wanted
 
     await until(there, patience=60)
