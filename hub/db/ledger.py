@@ -287,7 +287,9 @@ async def unseen(
     if not missed:
         return {}
     seen: dict[str, list[datetime]] = {camera: [] for camera in missed}
-    looked = moments.where(frames.c.camera.in_(list(missed)), frames.c.outcome.in_((Outcome.RECOGNISED, Outcome.EMPTY)))
+    first = min(times[0] for times in missed.values())
+    after = moments.where(frames.c.camera.in_(list(missed)), frames.c.captured_at >= first)
+    looked = after.where(frames.c.outcome.in_((Outcome.RECOGNISED, Outcome.EMPTY)))
     for camera, at in await connection.execute(looked):
         seen[camera].append(at)
     return {camera: [_until_seen(at, seen[camera], end) for at in times] for camera, times in missed.items()}
