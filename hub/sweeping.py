@@ -12,6 +12,7 @@ from hub.crops import Crops
 from hub.db.engine import Database
 from hub.failure import Failure
 from hub.people import Erasure
+from hub.pipeline.overdue import Overdue
 from hub.plugin import Clock, PluginError
 from hub.registers import Projector
 from hub.retention import Retention
@@ -36,6 +37,7 @@ class Sweeper:
         crops: Crops,
         erasure: Erasure,
         retention: Retention,
+        overdue: Overdue,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -43,13 +45,14 @@ class Sweeper:
         self._crops = crops
         self._erasure = erasure
         self._retention = retention
+        self._overdue = overdue
         self._clock = clock
         self._soon = asyncio.Event()
         self._shown = clock.now(), clock.monotonic()
 
     def keep(self, keep: Keep) -> None:
         """What is kept for longer than this goes soon."""
-        self._crops.keep, self._retention.keep = keep.crops, keep.facts
+        self._overdue.keep, self._crops.keep, self._retention.keep = keep.frames, keep.crops, keep.facts
         self._soon.set()
 
     async def run(self) -> None:
@@ -80,6 +83,7 @@ class Sweeper:
     async def _sweep(self, *, orphans: bool) -> None:
         parts: dict[str, Callable[[], Awaitable[object]]] = {
             "templates and pictures of people whose consent has lapsed": self._erasure.lapsed,
+            "frames that cannot be recognised": self._overdue.sweep,
             "crops": self._crops.sweep,
             "facts": self._facts,
             "events": self._projector.forget_news,

@@ -26,6 +26,7 @@ from hub.people import Erasure
 from hub.picture_keys import keys_of
 from hub.pipeline.backlog import Backlog
 from hub.pipeline.judge import Judge
+from hub.pipeline.overdue import Overdue
 from hub.pipeline.pipeline import Pipeline
 from hub.plugin import Invented, PluginError, Storage
 from hub.recognisers import Recognisers, embedders_of, judge_of, remote_galleries_of, routes_of, spare_finder
@@ -275,11 +276,12 @@ async def open_works(school: School, served: Report | None = None, report: Repor
         projector = Projector(school.registers, clock)
         backlog: Backlog[Pending] = Backlog(lane_of=judge.rule_of)
         drawn = partial(_drawn, school)
-        pipeline = Pipeline(inbox, backlog, judge, crops, threads, clock, projector.concluded, drawn)
+        overdue = Overdue(clock, school.settings.keep.frames)
+        pipeline = Pipeline(inbox, backlog, judge, crops, threads, clock, projector.concluded, drawn, overdue)
         erasure = Erasure(school.database, storage, clock)
         await _heed(school, erasure, report)
         retention = Retention(school.database, school.registers, crops, clock, school.settings.keep.facts)
-        sweeper = Sweeper(school.database, projector, crops, erasure, retention, clock)
+        sweeper = Sweeper(school.database, projector, crops, erasure, retention, overdue, clock)
         hub = Hub(school.database, inbox, backlog, pipeline, projector, sweeper, clock)
         await stack.enter_async_context(running(hub))
         stack.push_async_callback(_stop_cameras, school)

@@ -16,6 +16,7 @@ from hub.inbox import Conclusion, FaceRecord, Inbox, Kind, Outcome, Pending
 from hub.pipeline.backlog import Backlog
 from hub.pipeline.evidence import Evidence, Shown
 from hub.pipeline.judge import LONGEST, Judge
+from hub.pipeline.overdue import Overdue
 from hub.pipeline.verdicts import Judged, JudgedFace
 from hub.plugin import Clock, Face, NotFound, Picture, PluginError
 from hub.plugin.media import Unreadable, decode
@@ -96,8 +97,12 @@ class Pipeline:
         clock: Clock,
         concluded: Callable[[], None],
         invented: Callable[[str], bool] = lambda camera: False,
+        overdue: Overdue | None = None,
     ) -> None:
-        """`concluded` is called whenever outcomes have been stored; `invented` says which cameras' pictures are."""
+        """`concluded` is called whenever outcomes have been stored; `invented` says which cameras' pictures are.
+
+        What is `overdue` and cannot be recognised is given up.
+        """
         self._inbox = inbox
         self._backlog = backlog
         self._judge = judge
@@ -106,6 +111,7 @@ class Pipeline:
         self._clock = clock
         self._concluded = concluded
         self._invented = invented
+        self._overdue = overdue
         self.concluded_frames = 0
         """Since the start; superseded frames do not count."""
         self._failures: Counter[str] = Counter()
@@ -211,13 +217,27 @@ class Pipeline:
             self._concluded()
 
     async def _wait(self, frames: Sequence[Pending], error: Exception) -> None:
-        """They stay in the ledger as pending: nothing is lost, however long it takes."""
+        """They stay in the ledger as pending: nothing is lost, unless it takes days."""
+        frames = await self._without_late(frames)
         lanes = {self._backlog.lane_of(frame.camera) for frame in frames}
         level = logging.DEBUG if lanes <= self._obstacles.keys() else logging.WARNING
         logger.log(level, "frames wait to be recognised: %s", error)
         self._obstacles |= dict.fromkeys(lanes, error)
         await self._backlog.put_back(frames)
         await self._clock.sleep(PAUSE)
+
+    async def _without_late(self, frames: Sequence[Pending]) -> Sequence[Pending]:
+        """Those that may wait on; the others have been rejected, if that could be noted."""
+        if self._overdue is None or not (late := [frame for frame in frames if self._overdue.late(frame)]):
+            return frames
+        reason = self._overdue.reason
+        try:
+            await self._inbox.conclude([Conclusion(frame.id, Outcome.REJECTED, reason=reason) for frame in late])
+        except (PluginError, Failure):
+            return frames
+        logger.warning("%d frames are rejected: %s", len(late), reason)
+        self._concluded()
+        return [frame for frame in frames if frame not in late]
 
     async def _provoked(self, frame: Pending, fault: Exception) -> None:
         """A frame that makes the recogniser fail must not hold up the others for ever.

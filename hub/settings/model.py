@@ -160,9 +160,11 @@ class Recognizers:
 class Keep:
     """Retention: how long the hub keeps what.
 
-    `crops` from when they were stored; `facts` (rows of frames, heartbeats, faces, sightings) from the end of the day.
+    `frames` that cannot be recognised from when the hub had them; `crops` from when they were stored; `facts` (rows of
+    frames, heartbeats, faces, sightings) from the end of the day.
     """
 
+    frames: timedelta = timedelta(days=3)
     crops: timedelta = timedelta(days=30)
     facts: timedelta = timedelta(days=180)
 

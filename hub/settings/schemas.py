@@ -201,6 +201,7 @@ COMBINATIONS = {"chain": CHAIN, "ensemble": ENSEMBLE}
 """By the key that tells a combination from a platform."""
 
 KEEP: dict[Any, Any] = {
+    vol.Optional("frames", default="3 days", description="Whole pictures that cannot be recognised now"): duration,
     vol.Optional("crops", default="30 days", description="Evidence: the face that led to a mark"): duration,
     vol.Optional("facts", default="180 days", description="What marks are derived from: who was seen when"): duration,
 }

@@ -27,6 +27,7 @@ from hub.pipeline.backlog import Backlog
 from hub.pipeline.galleries import GalleryKeeper
 from hub.pipeline.judge import Judge
 from hub.pipeline.members import EmbedderMember
+from hub.pipeline.overdue import Overdue
 from hub.pipeline.pipeline import Pipeline
 from hub.pipeline.verdicts import Chain
 from hub.plugin import Clock, Embedder, Frame, RecognizerSpec, Storage, StorageSpec
@@ -67,10 +68,11 @@ class Services:
     erasure: Erasure
     retention: Retention
     roll: Roll
+    overdue: Overdue
     clock: ManualClock
 
     def sweeper(self, projector: Projector, clock: Clock) -> Sweeper:
-        return Sweeper(self.database, projector, self.crops, self.erasure, self.retention, clock)
+        return Sweeper(self.database, projector, self.crops, self.erasure, self.retention, self.overdue, clock)
 
     def enrolment(self) -> Enrolment:
         return Enrolment(self.database, self.embedder, self.storage, POLICY, self.clock, KEYS)
@@ -164,6 +166,7 @@ async def services(
             Erasure(database, disk, clock),
             Retention(database, registers, crops, clock, timedelta(days=180)),
             Roll(database, clock),
+            Overdue(clock, timedelta(days=3)),
             clock,
         )
 
@@ -173,7 +176,9 @@ async def recognising(parts: Services, concluded: Callable[[], None] = lambda: N
     """The pipeline at work on what the inbox takes."""
     backlog: Backlog[Pending] = Backlog()
     threads = DaemonPool("pipeline")
-    pipeline = Pipeline(parts.inbox, backlog, parts.judge, parts.crops, threads, parts.clock, concluded)
+    pipeline = Pipeline(
+        parts.inbox, backlog, parts.judge, parts.crops, threads, parts.clock, concluded, overdue=parts.overdue
+    )
 
     async def feed() -> None:
         while True:

@@ -78,7 +78,7 @@ class TestMeaning:
         assert found.http == Http("127.0.0.1", 8123)
         part = RecognizerPart("onnx_local", "onnx_local", {"pack": "dlib", "min_face": 40}, Place("", 0))
         assert found.recognizer == Recognizers((part,), (), "onnx_local")
-        assert found.keep == Keep(crops=timedelta(days=30), facts=timedelta(days=180))
+        assert found.keep == Keep(frames=timedelta(days=3), crops=timedelta(days=30), facts=timedelta(days=180))
         assert found.policy == PolicySettings()
         assert found.rules == Rules()
         assert (found.cameras, found.timetable, found.warnings) == ((), (), ())

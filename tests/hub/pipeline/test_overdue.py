@@ -1,0 +1,129 @@
+"""Frames that cannot be recognised for days: they are removed, and nobody is absent for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from hub.attendance.records import Status
+from hub.inbox import InboxFull
+from hub.pipeline.pipeline import PAUSE, Pipeline
+from hub.plugin import Heartbeat, NotReady, Picture, RecognizerSpec, Sight
+from hub.registers import Projector
+from hub.settings import Keep
+from tests.support import colours
+from tests.support.services import NINE, Services, done, frame, recognising, services
+
+KEEP = timedelta(days=3)
+ENTERS = 120
+"""Seconds after nine at which somebody is to be seen: the only frame of a lecture in which nothing moves."""
+
+
+class Spent(colours.Colours):
+    """Out of this month's calls, unless told otherwise."""
+
+    spent = True
+
+    async def analyse(self, pictures: Sequence[Picture], *, mirror: bool = False) -> list[Sight]:
+        if self.spent:
+            raise NotReady("the monthly cap is reached", hint="wait for the next month")
+        return await super().analyse(pictures, mirror=mirror)
+
+
+@asynccontextmanager
+async def waiting(folder: Path) -> AsyncIterator[tuple[Services, Spent, Pipeline]]:
+    """A lecture that was watched throughout, and whose one frame waits."""
+    recogniser = Spent()
+
+    @asynccontextmanager
+    async def opened(config: object, context: object) -> AsyncIterator[Spent]:
+        yield recogniser
+
+    spec = RecognizerSpec(name="spent", config_schema={}, open=opened)
+    async with services(folder, recogniser=spec) as parts:
+        await parts.enrol("ada", "bob")
+        async with recognising(parts) as pipeline:
+            await parts.inbox.accept("door", frame(1, "ada", seconds=ENTERS))
+            beats = [Heartbeat(NINE + timedelta(seconds=seconds)) for seconds in range(-60, 3100, 20)]
+            await asyncio.gather(*(parts.inbox.heartbeat("door", beat) for beat in beats))
+            await tried(parts)
+            yield parts, recogniser, pipeline
+
+
+async def tried(parts: Services) -> None:
+    """Waits until recognition has been tried anew, and has failed."""
+    before = sum(slept == PAUSE for slept in parts.clock.slept)
+    async with asyncio.timeout(10):
+        while sum(slept == PAUSE for slept in parts.clock.slept) < before + 3:
+            await asyncio.sleep(0.01)
+
+
+async def marked(parts: Services) -> dict[str, Status]:
+    drawn = await parts.registers.of(NINE.date())
+    return {mark.person: mark.status for mark in drawn.marks}
+
+
+def files(folder: Path) -> list[Path]:
+    return [place for place in (folder / "inbox").rglob("*") if place.is_file() and b"PNG" in place.read_bytes()]
+
+
+async def test_what_waits_too_long_is_removed_and_nobody_is_absent_for_it(tmp_path: Path) -> None:
+    async with waiting(tmp_path) as (parts, _, _):
+        nobody_knows = {"ada": Status.NOT_OBSERVED, "bob": Status.NOT_OBSERVED}
+        assert await marked(parts) == nobody_knows, "while it waits, too"
+        parts.clock.wall = NINE + KEEP  # the hub has it since the afternoon
+        await parts.overdue.sweep()
+        await tried(parts)
+        assert (await parts.outcomes(), len(files(tmp_path))) == ({1: ("pending", "")}, 1)
+        parts.clock.wall += timedelta(days=1)
+        await tried(parts)
+        assert (await parts.outcomes(), len(files(tmp_path))) == ({1: ("pending", "")}, 1), "a clock may leap"
+        await parts.overdue.sweep()
+        await done(parts)
+        reason = "it could not be recognised within 3 days (storage->keep->frames)"
+        assert (await parts.outcomes(), files(tmp_path)) == ({1: ("rejected", reason)}, [])
+        assert await marked(parts) == nobody_knows
+
+
+async def test_what_is_late_but_can_be_recognised_is(tmp_path: Path) -> None:
+    async with waiting(tmp_path) as (parts, recogniser, pipeline):
+        async with pipeline.paused():
+            recogniser.spent = False
+            parts.clock.wall += 2 * KEEP
+            await parts.overdue.sweep()
+        await done(parts)
+        assert await marked(parts) == {"ada": Status.PRESENT, "bob": Status.ABSENT}
+
+
+async def test_what_cannot_be_noted_waits_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with waiting(tmp_path) as (parts, recogniser, pipeline):
+        whole = parts.inbox.conclude
+
+        async def full(conclusions: object) -> None:
+            raise InboxFull("no room")
+
+        monkeypatch.setattr(parts.inbox, "conclude", full)
+        parts.clock.wall += 2 * KEEP
+        await parts.overdue.sweep()
+        await tried(parts)
+        async with pipeline.paused():
+            monkeypatch.setattr(parts.inbox, "conclude", whole)
+            recogniser.spent = False
+        await done(parts)
+        assert await marked(parts) == {"ada": Status.PRESENT, "bob": Status.ABSENT}
+
+
+async def test_a_shorter_time_is_in_force_at_once(tmp_path: Path) -> None:
+    async with waiting(tmp_path) as (parts, _, _):
+        sweeper = parts.sweeper(Projector(parts.registers, parts.clock), parts.clock)
+        sweeper.keep(Keep(frames=timedelta(0)))
+        sweeping = asyncio.create_task(sweeper.run())
+        await done(parts)
+        sweeping.cancel()
+        await asyncio.gather(sweeping, return_exceptions=True)
+        assert [outcome for outcome, _ in (await parts.outcomes()).values()] == ["rejected"]
