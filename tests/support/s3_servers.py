@@ -278,12 +278,12 @@ async def drip(proxy: FaultProxy, reader: asyncio.StreamReader, writer: asyncio.
 
 def answer(status: str, body: bytes = b"", *headers: str) -> Fault:
     """The same to every request."""
-    head = "".join(f"{header}\r\n" for header in (f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body)}"))
+    head = _head(status, body, *headers)
 
     async def fault(proxy: FaultProxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             head_only = await _request(reader)
-            writer.write(f"{head}\r\n".encode() + (b"" if head_only else body))
+            writer.write(head + (b"" if head_only else body))
             await writer.drain()
 
     return fault
@@ -291,8 +291,42 @@ def answer(status: str, body: bytes = b"", *headers: str) -> Fault:
 
 def refused(status: str, code: str, *headers: str) -> Fault:
     """An error of S3's."""
-    body = f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>m</Message></Error>'.encode()
-    return answer(status, body, "Content-Type: application/xml", *headers)
+    return answer(status, _error(code), "Content-Type: application/xml", *headers)
+
+
+def _error(code: str) -> bytes:
+    return f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>m</Message></Error>'.encode()
+
+
+def _head(status: str, body: bytes, *headers: str) -> bytes:
+    lines = (f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body)}", "", "")
+    return "\r\n".join(lines).encode()
+
+
+def refused_where(befalls: Callable[[bytes], bool], status: str, code: str) -> Fault:
+    """The same to requests whose head `befalls` picks; the others reach the server."""
+    error = _error(code)
+    refusal = _head(status, error, "Content-Type: application/xml") + error
+
+    async def fault(proxy: FaultProxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            head, body = await _read_request(reader)
+            if not befalls(head):
+                break
+            writer.write(refusal)
+            await writer.drain()
+        there, back = await proxy.upstream()
+        try:
+            back.write(head.replace(b"\r\n", b"\r\nConnection: close\r\n", 1) + body)
+            while data := await there.read(65536):
+                writer.write(data)
+                await writer.drain()
+            writer.write_eof()
+            await reader.read()
+        finally:
+            back.transport.abort()
+
+    return fault
 
 
 def noise(data: bytes) -> Fault:
@@ -308,10 +342,15 @@ def noise(data: bytes) -> Fault:
 
 async def _request(reader: asyncio.StreamReader) -> bool:
     """Reads one; says whether it is a HEAD."""
+    head, _ = await _read_request(reader)
+    return head.startswith(b"HEAD")
+
+
+async def _read_request(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """Its head and its body."""
     head = await reader.readuntil(b"\r\n\r\n")
     length = re.search(rb"(?i)content-length: *(\d+)", head)
-    await reader.readexactly(int(length[1]) if length else 0)
-    return head.startswith(b"HEAD")
+    return head, await reader.readexactly(int(length[1]) if length else 0)
 
 
 @asynccontextmanager

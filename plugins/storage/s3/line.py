@@ -43,8 +43,8 @@ class Line:
         return max(0.0, self._retry_at - self._context.clock.monotonic()) if self.trouble else 0.0
 
     async def call(self, function: Callable[[], T], more: float = 0.0) -> T:
-        """The result of `function`, run in one of the plugin's threads; when it runs for longer than LONGEST_CALL and so
-        many seconds more, or is cancelled, its connections are cut.
+        """The result of `function`, run in one of the plugin's threads; when it runs for longer than LONGEST_CALL and
+        so many seconds more, or is cancelled, its connections are cut.
 
         Raises PluginError, NotFound and Refused among it, and what `function` raises of the spool: Busy, OSError.
         """

@@ -86,6 +86,8 @@ class S3:
             self._uploads.add(key)
             if not fresh:
                 raise
+        else:
+            self._uploads.done(key)
 
     async def link(self, key: str, lifetime: timedelta) -> str | None:
         """A signed URL of the bucket with `links: direct`; None while something is to be done under `key` there."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
@@ -71,6 +70,11 @@ class Uploads:
         self._queue.setdefault(key, refused.since if refused else self._context.clock.now().timestamp())
         self._work.set()
 
+    def done(self, key: str) -> None:
+        """Somebody else did in the bucket what was to be done there."""
+        self._refused.pop(key, None)
+        self._went_well()
+
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._look(), name="s3 looks")
@@ -99,8 +103,8 @@ class Uploads:
             await self._bring_one(key)
 
     async def _bring_one(self, key: str) -> None:
-        before = self._refused.pop(key, None)
-        since = before.since if before else self._queue.pop(key)
+        refused = self._refused.pop(key, None)
+        since = refused.since if refused else self._queue.pop(key)
         self._busy[key] = since
         try:
             await self._line.call(
@@ -117,7 +121,7 @@ class Uploads:
         except OSError as error:
             self._refuse(key, since, f"what waits for the bucket cannot be read: {error.strerror}", "check the disk")
         else:
-            self._done(before)
+            self._went_well()
         finally:
             del self._busy[key]
             self._work.set()
@@ -135,12 +139,11 @@ class Uploads:
             self._refused[key] = Refusal(since, why, self._context.clock.monotonic() + REFUSED_AGAIN)
         self._in_row.add(key)
 
-    def _done(self, before: Refusal | None) -> None:
+    def _went_well(self) -> None:
+        if self._stuck:  # whatever forbade everything is gone
+            for key in self._in_row & self._refused.keys():
+                self._queue.setdefault(key, self._refused.pop(key).since)
         self._in_row.clear()
-        now = self._context.clock.monotonic()
-        first = next(iter(self._refused.values()), None)
-        if before and first and first.again > now:  # what forbade it is gone, perhaps for the others, too
-            self._refused = {key: dataclasses.replace(refusal, again=now) for key, refusal in self._refused.items()}
 
     def _next(self) -> str | None:
         now = self._context.clock.monotonic()
