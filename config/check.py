@@ -29,8 +29,8 @@ _HINTS = {
 }
 _DIGITS = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 _PRIVATE = re.compile("pass|secret|token|key|credential|user|pin|url|database|code", re.IGNORECASE)
-_LOGIN = re.compile(r"//[^/\s]*@")
-"""What a URL that carries a user and password looks like."""
+_LOGIN = re.compile(r"//\S*[@?]")
+"""What a URL looks like that may carry a password: before the host, however it is written, or in its query."""
 
 
 @dataclass(frozen=True, slots=True)

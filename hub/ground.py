@@ -7,8 +7,8 @@ import pwd
 from collections.abc import Sequence
 from pathlib import Path
 
-from hub.db.engine import open_database
-from hub.db.errors import DatabaseBehind
+from hub.db.engine import name_of, open_database
+from hub.db.errors import DatabaseBehind, DatabaseError
 from hub.db.nodes import Node, NodeState
 from hub.failure import Failure
 from hub.nodes.registry import Registry
@@ -26,6 +26,15 @@ def look_at_data(data: Path) -> str:
             hint="give the user that runs fras the right to write there, or name another folder with --data",
         ) from None
     return f"{free / 1e9:.1f} GB free" + ("" if data.is_dir() else "; it is made at the first start")
+
+
+def misnamed(url: str) -> Failure | None:
+    """What can be told of a database's URL without asking anybody."""
+    try:
+        name_of(url)
+    except DatabaseError as error:
+        return error
+    return None
 
 
 async def look_at_database(url: str) -> str:

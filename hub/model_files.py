@@ -8,7 +8,7 @@ from contextlib import suppress
 from config import Problem
 from hub.app import Paths, Report
 from hub.failure import Failure
-from hub.plugin import ModelState, PluginError
+from hub.plugin import ModelState, NeedsHuman, PluginError
 from hub.runtime.catalog import Catalog
 from hub.runtime.context import Surroundings
 from hub.settings import RecognizerPart, Settings, read_settings
@@ -23,12 +23,15 @@ def model_states(paths: Paths) -> list[ModelState]:
 
 
 def without_model(paths: Paths, settings: Settings, catalog: Catalog) -> list[Problem]:
-    """The recognisers that name a model which is nowhere."""
+    """The recognisers that name a model which is nowhere, not installed, or described wrongly."""
     problems = []
     for part in settings.recognizer.parts:
         try:
             with suppress(OSError):  # a data folder that is closed to this user
-                _models_of(part, paths, settings, catalog)
+                for state in _models_of(part, paths, settings, catalog):
+                    if state.wanted and state.state in ("not installed", "wrong"):
+                        fact, _, hint = state.problem.partition("; ")
+                        raise NeedsHuman(f"model {state.name} is {state.state}: {fact}", hint=hint)
         except PluginError as error:
             message = f"Invalid config for '{part.platform}': {error.message}"
             problems.append(Problem(part.place, message, error.hint))

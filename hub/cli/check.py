@@ -15,7 +15,7 @@ from hub.calibrating import ANEW
 from hub.cli import console
 from hub.connecting import Tried, longest, try_services
 from hub.db.nodes import NodeState
-from hub.ground import other_owner
+from hub.ground import misnamed, other_owner
 from hub.model_files import without_model
 from hub.nodes.cameras import clashes
 from hub.runtime.catalog import Catalog
@@ -58,6 +58,9 @@ async def _check(where: Paths, connect: bool, json_lines: bool) -> int:
         rooms = {node.room for node in nodes if node.room is not None and node.state is NodeState.CONFIRMED}
         problems = (*read_settings(where.config, catalog, watched=rooms).warnings, *clashes(settings, nodes))
         problems += (*await asyncio.to_thread(without_model, where, settings, catalog),)
+        if misnaming := misnamed(where.database_url(settings.school.database)):
+            fact = f"Invalid config for 'hub': {misnaming.message}, check hub->database"
+            problems += (Problem(Place(where.config.name, 0), fact, misnaming.hint),)
         if stale := await stale_thresholds(where, settings):
             problems += (Problem(Place(where.config.name, 0), str(stale), ANEW, Severity.WARNING),)
         around = Surroundings(where.data, where.base, settings.school.time_zone)
@@ -73,12 +76,14 @@ async def _check(where: Paths, connect: bool, json_lines: bool) -> int:
         console.tell(format_problems(problems))
     if not errors:
         console.say(f"{where.config.name} is fine" + (", with warnings" if problems else ""))
-    if settings is not None and connect:
-        return await _connect(where, settings, catalog, json_lines)
-    return 1 if errors else 0
+    works = (
+        await _connect(where, settings, catalog, json_lines, not errors) if settings is not None and connect else True
+    )
+    return 0 if works and not errors else 1
 
 
-async def _connect(where: Paths, settings: Settings, catalog: Catalog, json_lines: bool) -> int:
+async def _connect(where: Paths, settings: Settings, catalog: Catalog, json_lines: bool, fine: bool) -> bool:
+    """Whether every service works; ends the process where one does not end. `fine`: so far nothing is wrong."""
     abandoned = Abandoned()
     if owner := other_owner(where.data):
         console.say(
@@ -93,11 +98,11 @@ async def _connect(where: Paths, settings: Settings, catalog: Catalog, json_line
             name = f"{one.service} ({one.platform})" if one.platform else one.service
             said = f"{one.message}; {one.hint}" if one.hint else one.message
             console.tell(f"{'works' if one.works else 'fails'}  {name}: {said}", style="" if one.works else "bold")
-    code = 0 if all(one.works for one in tried) else 1
+    works = all(one.works for one in tried)
     if abandoned:  # one of them does not end, and would keep this process from ending
         console.out.file.flush()
-        os._exit(code)
-    return code
+        os._exit(0 if works and fine else 1)
+    return works
 
 
 def _outcome(one: Tried) -> dict[str, object]:

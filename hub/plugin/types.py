@@ -170,7 +170,7 @@ class ModelState:
     """A model on this machine, for `fras models`.
 
     `state` is "ready", "not built" (done on first use), "not installed", "damaged" or "wrong" (its description);
-    `problem` says why and what to do, and is empty for a ready one.
+    `problem` says why and what to do, and is empty for a ready one. `wanted`: hub.yaml names it.
     """
 
     name: str
@@ -179,6 +179,7 @@ class ModelState:
     model_id: str = ""
     licence: str = ""
     source: str = ""
+    wanted: bool = field(default=False, compare=False)
 
     @property
     def installed(self) -> bool:

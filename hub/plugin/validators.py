@@ -124,8 +124,8 @@ def _finite(value: Any) -> float | None:
 
 def _bounded(number: float, low: float | None, high: float | None) -> None:
     if (low is not None and number < low) or (high is not None and number > high):
-        lowest = f"from {low:g} " if low is not None else ""
-        highest = f"up to {high:g}" if high is not None else "upwards"
+        lowest = f"from {low} " if low is not None else ""
+        highest = f"up to {high}" if high is not None else "upwards"
         raise vol.ValueInvalid(f"out of range; write a number {lowest}{highest}")
 
 

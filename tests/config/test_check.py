@@ -127,8 +127,11 @@ class TestSecrets:
         assert "hunter2" not in line
         assert "for 'url', check cam->url" in line
 
-    def test_a_password_in_the_url_of_a_service_is_not_repeated(self, tmp_path: Path) -> None:
-        (line,) = said(tmp_path, "  endpoint: https://ada:hunter2@store", {"endpoint": int})
+    @pytest.mark.parametrize(
+        "written", ["https://ada:hunter2@store", "https://ada:a/hunter2@b", "https://store/?key=hunter2"]
+    )
+    def test_a_password_in_the_url_of_a_service_is_not_repeated(self, tmp_path: Path, written: str) -> None:
+        (line,) = said(tmp_path, f"  endpoint: {written}", {"endpoint": int})
         assert "hunter2" not in line
         assert "'endpoint'" in line
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import voluptuous as vol
@@ -70,7 +71,7 @@ def models(config: Config, data_folder: Path, base_folder: Path) -> Sequence[Mod
 
     folder = _models_folder(config, data_folder, base_folder)
     states = {state.name: state for state in list_packs(folder)}
-    configured = verify_pack(config["pack"], folder, base_folder)
+    configured = replace(verify_pack(config["pack"], folder, base_folder), wanted=True)
     return [*(states | {configured.name: configured}).values()]
 
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from hub.failure import Failure
 from tests.support.fras import School
 
 
@@ -53,6 +54,53 @@ def test_a_model_that_is_nowhere_is_an_error(school: School, pack: str, said: st
     assert f"hub.yaml, line {line}: Invalid config for 'onnx_local': " in problem
     assert said in problem
     assert not (school.folder / "data").exists()
+
+
+def test_a_model_that_is_not_installed_is_an_error_that_connects_or_not(school: School) -> None:
+    line = configure(school, "platform: colours", "platform: onnx_local, pack: opencv_zoo")
+    (school.folder / "incoming" / "one.jpg").touch()
+    for words in (("check",), ("check", "--connect")):
+        answer = school.fras(*words)
+        assert answer.code == 1
+        problem = answer.out.splitlines()[0]
+        assert problem.startswith(
+            f"hub.yaml, line {line}: Invalid config for 'onnx_local': model opencv_zoo is not install"
+        )
+        assert problem.endswith("missing; run `fras models install opencv_zoo`")
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize(
+    ("url", "fact", "hint"),
+    [
+        ("postgresql://fras:hun@ter2@db/fras", "that is not a database URL", "%40 for an @ in the password"),
+        ("postgresql://fras:hunter2@db:99999/fras", "that is not a database URL", "postgresql://USER:PASSWORD@HOST"),
+        (
+            "postgresql://fras:hunter2@db/fras?pass=hunter2",
+            "?pass= in the database's URL is not known",
+            "user and pass",
+        ),
+    ],
+)
+def test_a_database_that_cannot_be_one_is_an_error_before_anything_is_asked(
+    school: School, url: str, fact: str, hint: str
+) -> None:
+    configure(school, "hub: {", f'hub: {{database: "{url}", ')
+    answer = school.fras("check")
+    assert (answer.code, answer.err) == (1, "")
+    (problem,) = answer.out.splitlines()
+    assert problem.startswith(f"hub.yaml: Invalid config for 'hub': {fact}, check hub->database; ")
+    assert hint in problem
+    assert "ter2" not in problem
+
+
+@pytest.mark.sqlite
+def test_services_that_work_do_not_hide_a_problem(school: School, monkeypatch: pytest.MonkeyPatch) -> None:
+    (school.folder / "incoming" / "one.jpg").touch()
+    assert school.fras("check", "--connect").code == 0
+    monkeypatch.setattr("hub.cli.check.misnamed", lambda url: Failure("that is no URL", hint="write one"))
+    answer = school.fras("check", "--connect")
+    assert ("fails" in answer.out, answer.code) == (False, 1)
 
 
 def test_a_warning_is_no_error(school: School) -> None:

@@ -138,6 +138,8 @@ def test_numbers_may_come_as_text_and_true_is_none() -> None:
 def test_limits_are_named() -> None:
     with pytest.raises(vol.Invalid, match="from 1 up to 65535"):
         whole_number(1, 65535)(0)
+    with pytest.raises(vol.Invalid, match="from 1 up to 1000000000"):
+        whole_number(1, 1_000_000_000)(0)
     with pytest.raises(vol.Invalid, match="from 1 upwards"):
         whole_number(1)(0)
 
