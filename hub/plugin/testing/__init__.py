@@ -15,7 +15,10 @@ Needs pytest, pytest-asyncio (with `asyncio_mode = "auto"`) and hypothesis. Only
 import pytest
 
 pytest.register_assert_rewrite(
-    *(f"{__name__}.{module}" for module in ("base", "camera", "embedder", "identifier", "leaks", "storage", "ticks"))
+    *(
+        f"{__name__}.{module}"
+        for module in ("base", "camera", "embedder", "identifier", "leaks", "secrets", "storage", "ticks")
+    )
 )
 
 from .base import HEAVY, Opener, PluginContract  # noqa: E402 (after assert rewriting is set up)
@@ -23,7 +26,7 @@ from .camera import CameraContract  # noqa: E402
 from .context import StandInContext, make_context  # noqa: E402
 from .embedder import EmbedderContract  # noqa: E402
 from .identifier import IdentifierContract  # noqa: E402
-from .leaks import nothing_left_running  # noqa: E402
+from .leaks import nothing_left_open, nothing_left_running  # noqa: E402
 from .storage import StorageContract  # noqa: E402
 from .ticks import keeps_ticking  # noqa: E402
 
@@ -38,5 +41,6 @@ __all__ = [
     "StorageContract",
     "keeps_ticking",
     "make_context",
+    "nothing_left_open",
     "nothing_left_running",
 ]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -15,11 +17,13 @@ from typing import Any, ClassVar, Protocol
 import pytest
 import voluptuous as vol
 
+from hub.plugin.errors import PluginError
 from hub.plugin.specs import API_VERSION, PluginSpec, Spec
 from hub.plugin.types import CameraEvent
 
 from .context import make_context
-from .leaks import nothing_left_running
+from .leaks import nothing_left_open, nothing_left_running
+from .secrets import secrets_of, shown, where_nobody_is
 from .ticks import LONGEST_BLOCK, keeps_ticking
 
 HEAVY = frozenset({"PIL", "av", "boto3", "cv2", "dlib", "onnx", "onnxruntime", "picamera2", "torch"})
@@ -35,6 +39,12 @@ CLOSES_WITHIN = 5.0
 class Opener(Protocol):
     def __call__(self, *, held: Collection[tuple[int, int]] = ()) -> AbstractAsyncContextManager[Any]:
         """The plugin, opened as the hub would; `held` are the (epoch, seq) the hub has already."""
+        ...
+
+
+class Prober(Protocol):
+    def __call__(self, config: Mapping[str, Any]) -> Awaitable[str]:
+        """What the spec's `probe` says of a section of hub.yaml; the spec has one."""
         ...
 
 
@@ -59,6 +69,17 @@ class PluginContract:
     def base_folder(self, tmp_path: Path) -> Path:
         """Where relative paths of `config` start."""
         return tmp_path
+
+    @pytest.fixture
+    def secrets(self, config: Mapping[str, Any]) -> frozenset[str]:
+        """What of `config` may never be shown: override it where the names of your options do not tell."""
+        return secrets_of(config)
+
+    @pytest.fixture(autouse=True)
+    def no_secret_is_logged(self, secrets: frozenset[str], caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+        with caplog.at_level(logging.DEBUG):
+            yield
+        assert not shown(secrets, *(record.getMessage() for record in caplog.get_records("call"))), "logged a secret"
 
     @pytest.fixture
     def sent(self) -> Sequence[CameraEvent]:
@@ -94,6 +115,16 @@ class PluginContract:
 
         return opened
 
+    @pytest.fixture
+    def prober(self, spec: Spec, tmp_path: Path, data_folder: Path, base_folder: Path) -> Prober:
+        async def probed(config: Mapping[str, Any]) -> str:
+            assert spec.probe is not None
+            checked = vol.Schema(dict(spec.config_schema))(dict(config))
+            async with make_context(tmp_path, data_folder=data_folder, base_folder=base_folder) as context:
+                return await spec.probe(checked, context)
+
+        return probed
+
     def test_the_spec_says_what_the_plugin_is(self, spec: Spec) -> None:
         assert spec.name, "a spec needs the name that hub.yaml calls it by"
         assert spec.api_version == API_VERSION
@@ -107,7 +138,9 @@ class PluginContract:
         self, spec: Spec, config: Mapping[str, Any]
     ) -> None:
         schema = vol.Schema(dict(spec.config_schema))
-        schema(dict(config))
+        checked = schema(dict(config))
+        if spec.check is not None:
+            spec.check(checked)
         with pytest.raises(vol.Invalid):
             schema({**config, "misspelt_option": 1})
 
@@ -133,6 +166,37 @@ class PluginContract:
         for _ in range(2):
             async with nothing_left_running(), keeps_ticking(self.longest_block), opener():
                 pass
+
+    async def test_leaves_no_file_and_no_socket_open(self, opener: Opener) -> None:
+        async with opener():
+            pass  # libraries open what they keep
+        async with nothing_left_open(), opener():
+            pass
+
+    async def test_its_probe_answers_in_one_line(
+        self, spec: Spec, prober: Prober, config: Mapping[str, Any], secrets: frozenset[str]
+    ) -> None:
+        """Where it has one: `fras check --connect` shows the answer."""
+        if spec.probe is not None:
+            async with nothing_left_running(), keeps_ticking(self.longest_block):
+                answer = await prober(config)
+            assert answer.strip(), "a probe says what it found"
+            assert "\n" not in answer
+            assert not shown(secrets, answer), "the probe's answer shows a secret"
+            async with nothing_left_open():
+                await prober(config)
+
+    async def test_nobody_there_is_said_and_no_secret(
+        self, spec: Spec, prober: Prober, config: Mapping[str, Any], secrets: frozenset[str]
+    ) -> None:
+        """Where it has a probe, and `config` names a port of this machine."""
+        nobody = where_nobody_is(config)
+        if spec.probe is not None and nobody is not None:
+            async with nothing_left_running():
+                with pytest.raises(PluginError) as refused:
+                    await prober(nobody)
+            told = "".join(traceback.format_exception(refused.value, limit=0))
+            assert not shown(secrets, told), "an error, or the one behind it, shows a secret"
 
     async def test_cancelling_it_while_open_closes_it(self, opener: Opener) -> None:
         opened = asyncio.Event()

@@ -1,15 +1,19 @@
-"""Notices tasks and threads that outlive a plugin."""
+"""Notices tasks, threads and open files that outlive a plugin."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Final
 
 PATIENCE = 2.0
 """Seconds that threads and tasks get to end after they were told."""
+FILES: Final = Path("/proc/self/fd")
 
 
 @asynccontextmanager
@@ -21,6 +25,29 @@ async def nothing_left_running() -> AsyncIterator[None]:
     while left := _left(tasks, threads):
         assert time.monotonic() < deadline, f"left running after closing: {', '.join(left)}"
         await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def nothing_left_open() -> AsyncIterator[None]:
+    """Fails when files, sockets among them, that were opened inside are open afterwards.
+
+    What a library opens once and keeps counts, too, so use the plugin before. Checks nothing where there is no /proc.
+    """
+    before = _open_files()
+    yield
+    deadline = time.monotonic() + PATIENCE
+    while left := sorted(_open_files() - before):
+        assert time.monotonic() < deadline, f"left open after closing: {', '.join(place for _, place in left)}"
+        await asyncio.sleep(0.01)
+
+
+def _open_files() -> set[tuple[str, str]]:
+    """Descriptor and what it is open on; sockets and pipes have a number that nothing else has."""
+    found = set()
+    for descriptor in FILES.iterdir() if FILES.is_dir() else ():
+        with suppress(OSError):  # that of the listing itself
+            found.add((descriptor.name, str(descriptor.readlink())))
+    return {(name, place) for name, place in found if not place.endswith(f"/{os.getpid()}/fd")}
 
 
 def _left(tasks: set[asyncio.Task[object]], threads: set[threading.Thread]) -> list[str]:
