@@ -70,7 +70,7 @@ async def probe(config: Config, context: PluginContext) -> str:
     async with _video(config, context, where, partial(explain, where=where, worked=False)) as video:
         found = f"{where.shown}: {video.opened}"
         context.progress(found)
-        await video.newest(within=due - context.clock.monotonic())
+        await video.newest(within=max(1.0, due - context.clock.monotonic()))
         return found
 
 

@@ -229,6 +229,19 @@ async def test_data_that_never_become_a_picture_are_given_up(
             await waiting
 
 
+async def test_the_patience_may_be_shorter(tmp_path: Path, film: Path) -> None:
+    clock = ManualClock()
+    async with watched(tmp_path, film, clock) as (tap, video):
+        await come(tap, 1, spoilt=True)
+        waiting = asyncio.create_task(video.newest(within=8))
+        await asyncio.sleep(0.02)
+        assert not waiting.done()
+        await clock.sleep(8)
+        await come(tap, 1, spoilt=True)
+        with pytest.raises(NotReady, match=r"is connected \(.*64×48.*no key frame for 8 s"):
+            await waiting
+
+
 async def test_a_picture_held_back_by_the_decoder_is_never_dated_as_now(tmp_path: Path, reordered: Path) -> None:
     clock = ManualClock()
     async with watched(tmp_path, reordered, clock, every=0) as (tap, video):
