@@ -14,7 +14,7 @@ import voluptuous as vol
 from hub.plugin import Config, Identifier, NeedsHuman, NotReady, PluginContext, RecognizerSpec, Spec, hookimpl
 from hub.plugin.validators import duration, number, slug, text, whole_number
 
-from .endpoint import entra_name, origin
+from .endpoint import cloud_of, entra_name, origin, shared_by_a_region
 
 if TYPE_CHECKING:  # half a second that looking at the plugin need not cost
     from .api import FaceApi
@@ -50,6 +50,17 @@ CONFIG_SCHEMA = {
     vol.Optional("train_after", default="10 s", description="training begins so long after the last change"): duration,
     vol.Optional("timeout", default="20 s", description="for one call"): duration,
 }
+
+
+def check(config: Config) -> None:
+    """Raises NeedsHuman without credentials, or with some that the endpoint does not take."""
+    if not config.keys() & {"key", "entra"}:
+        raise NeedsHuman("Azure Face needs a key or an Entra application", hint="write recognizer->key: !secret NAME")
+    if "entra" in config and shared_by_a_region(config["endpoint"]):
+        raise NeedsHuman(
+            "Azure takes no Entra token at an endpoint that a region shares",
+            hint="write the resource's own at recognizer->endpoint: https://NAME.cognitiveservices.azure.com",
+        )
 
 
 @asynccontextmanager
@@ -97,27 +108,20 @@ async def open_service(config: Config, context: PluginContext) -> AsyncIterator[
     from .api import FaceApi
     from .client import Client
     from .credentials import Application, Credentials, Key, Token
-    from .endpoint import cloud_of, shared_by_a_region
     from .pacing import TIERS, Bucket, of_rate
     from .spending import Spending
 
     endpoint, patience = config["endpoint"], config["timeout"].total_seconds()
+    check(config)
     credentials: Credentials
     if "key" in config:
         credentials = Key(config["key"])
-    elif "entra" in config:
-        if shared_by_a_region(endpoint):
-            raise NeedsHuman(
-                "Azure takes no Entra token at an endpoint that a region shares",
-                hint="write the resource's own at recognizer->endpoint: https://NAME.cognitiveservices.azure.com",
-            )
+    else:
         asked, cloud = config["entra"], cloud_of(endpoint)
         application = Application(
             asked.get("login", cloud.login), cloud.scope, asked["tenant"], asked["client_id"], asked["client_secret"]
         )
         credentials = Token(application, context.http, context.clock, patience)
-    else:
-        raise NeedsHuman("Azure Face needs a key or an Entra application", hint="write recognizer->key: !secret NAME")
     rate = config.get("calls_per_second")
     bucket = Bucket(TIERS[config["tier"]] if rate is None else of_rate(rate), context.clock)
     spending = Spending(context, config["monthly_cap"], config["price"])

@@ -11,7 +11,7 @@ from hub.plugin import PluginContext, PluginError
 
 from .api import FaceApi
 from .people import People
-from .training import Training
+from .training import FIRST_LOOK, Training
 
 FIRST_REST: Final = 60.0
 LONGEST_REST: Final = 3600.0
@@ -44,7 +44,7 @@ class Erasing:
         self._closed = True
         if self._task is not None:
             await _end(self._task)
-            last = asyncio.create_task(self._complete(now=True), name="last moment of Azure Face")
+            last = asyncio.create_task(self._complete(hurried=True), name="last moment of Azure Face")
             await asyncio.wait({last}, timeout=LAST_MOMENT)
             await _end(last)
 
@@ -65,7 +65,8 @@ class Erasing:
                 pause, rest, level = rest, min(2 * rest, LONGEST_REST), logging.DEBUG
             await self._context.clock.sleep(max(pause, 0))
 
-    async def _complete(self, *, now: bool = False) -> None:
+    async def _complete(self, *, hurried: bool = False) -> None:
+        """In a hurry training is begun at once, and hardly waited for: whoever opens next sees it succeed."""
         if await self._training.erasures_due_in() is None:
             return
         async with self._changing:
@@ -74,7 +75,8 @@ class Erasing:
                 self._people.outdated()
                 await self._training.emptied()
                 return
-        await self._training.settle(now=now, capped=False)
+        until = self._context.clock.monotonic() + FIRST_LOOK if hurried else None
+        await self._training.settle(now=hurried, capped=False, until=until)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -60,6 +60,8 @@ class Group:
     model_of: dict[str, list[Colour]] | None = None
     """What `identify` compares with: as of the last training."""
     trainings: int = 0
+    fails: str = ""
+    """What training ends with, if it is not to succeed."""
 
     def train(self, looks: int) -> None:
         """Training takes until its status was looked at `looks` times."""
@@ -97,7 +99,9 @@ class Group:
 
     def _finish(self) -> None:
         trained = {one: [face.colour for face in p.faces.values()] for one, p in self.people.items() if p.faces}
-        if trained:
+        if self.fails:
+            self.status, self.message = "failed", self.fails
+        elif trained:
             self.status, self.model_of = "succeeded", trained
         else:
             self.status, self.message = "failed", "There is no person in the group, or no face in any person."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,9 @@ from PIL import Image
 
 from hub.plugin import NotReady
 from tests.support.azure import FakeAzure, crop, faults, serving
-from tests.support.azure.client import ManualClock, opened
+from tests.support.azure.client import opened
 from tests.support.azure.gallery import Persisted, Person
+from tests.support.azure.pictures import faces_in
 from tests.support.colours import COLOURS
 
 DETECT, IDENTIFY, TRAIN = "POST /detect", "POST /identify", "POST /largepersongroups/train"
@@ -77,13 +77,17 @@ async def test_nothing_is_asked_where_there_is_nothing_to_ask(azure: FakeAzure, 
 
 async def test_only_faces_leave_the_building_and_no_names(azure: FakeAzure, tmp_path: Path) -> None:
     async with opened(tmp_path, azure.endpoint) as (recogniser, _):
+        azure.bodies.clear()
         await recogniser.enrol("p-17", [crop("ada", face=300)])
         await recogniser.identify([crop("ada", face=200)] * 12)
+    sent = []
     for body in azure.bodies:
         with Image.open(io.BytesIO(body)) as image:
-            assert image.width <= 1920
-            assert image.height <= 1080
+            sent.append((image.size, len(faces_in(body))))
             assert not image.getexif()
+    portrait, ten, two = (600 + 32, 600 + 32), (5 * 376 + 16, 2 * 376 + 16), (2 * 376 + 16, 376 + 16)
+    assert sent[:2] == [(portrait, 1)] * 2, "found, and added"
+    assert sorted(sent[2:]) == [(two, 2), (ten, 10)], "just the crops, side by side, with 16 pixels between"
     group = azure.gallery.groups["school"]
     (person,) = group.people.values()
     assert (group.name, group.data, person.name, person.data) == ("fras", None, "fras", "fras:p-17")
@@ -185,23 +189,6 @@ async def test_more_people_than_a_page(azure: FakeAzure, tmp_path: Path) -> None
         assert azure.calls["GET /largepersongroups/persons"] == 3
 
 
-async def test_training_waits_for_the_end_of_changes(azure: FakeAzure, tmp_path: Path) -> None:
-    clock = ManualClock()
-    async with opened(tmp_path, azure.endpoint, clock=clock, train_after="10 s") as (recogniser, _):
-        await recogniser.enrol("ada", [crop("ada")])
-        (near,) = await recogniser.identify([crop("ada")])
-        assert near[0].person == "ada", "a group that was never trained is trained at once"
-        group = azure.gallery.groups["school"]
-        await recogniser.enrol("bob", [crop("bob")])
-        assert (await recogniser.identify([crop("bob")]))[0][0].person == "ada"
-        assert group.trainings == 1
-        clock.wall += timedelta(seconds=10)
-        assert (await recogniser.identify([crop("bob")]))[0][0].person == "bob"
-        assert group.trainings == 2
-        await recogniser.identify([crop("bob")])
-        assert group.trainings == 2
-
-
 async def test_another_process_enrols_and_this_one_trains(azure: FakeAzure, tmp_path: Path) -> None:
     async with opened(tmp_path, azure.endpoint) as (hub, _):
         assert await hub.identify([crop("ada")]) == [()]
@@ -229,35 +216,6 @@ async def test_what_was_enrolled_elsewhere_is_named(azure: FakeAzure, tmp_path: 
         for _ in range(3):  # until it is trained again Azure names whom it does not have
             assert [near.person for near in (await other.identify([crop("bob")]))[0]] == ["ada"]
         assert azure.calls["GET /largepersongroups/persons"] <= 2
-
-
-async def test_changes_wait_for_a_training_under_way(azure: FakeAzure, tmp_path: Path) -> None:
-    async with opened(tmp_path, azure.endpoint) as (recogniser, _):
-        await recogniser.enrol("ada", [crop("ada")])
-        azure.gallery.groups["school"].train(looks=5)  # somebody else's
-        assert await recogniser.enrol("bob", [crop("bob")]) == [""]
-        azure.gallery.groups["school"].train(looks=5)
-        await recogniser.forget("ada")
-        azure.gallery.groups["school"].train(looks=5)
-        ((near,),) = await recogniser.identify([crop("bob")])
-        assert near.person == "bob"
-
-
-async def test_a_training_that_takes_long_is_waited_for_by_the_next(azure: FakeAzure, tmp_path: Path) -> None:
-    async with opened(tmp_path, azure.endpoint) as (recogniser, _):
-        await recogniser.enrol("ada", [crop("ada")])
-        azure.looks = 30
-        with pytest.raises(NotReady, match="training at Azure Face goes on"):
-            await recogniser.identify([crop("ada")])
-        for _ in range(5):
-            try:
-                assert (await recogniser.identify([crop("ada")]))[0][0].person == "ada"
-                break
-            except NotReady:
-                continue
-        else:
-            pytest.fail("never trained")
-        assert azure.gallery.groups["school"].trainings == 1
 
 
 async def test_several_at_once(azure: FakeAzure, tmp_path: Path) -> None:
