@@ -10,7 +10,7 @@ from typing import Any
 
 from hub.plugin import Config, PluginContext, Storage, StorageSpec, hookimpl
 
-from .options import SCHEMA
+from .options import SCHEMA, go_together
 from .target import stranded
 
 
@@ -45,6 +45,7 @@ def fras_plugins() -> Sequence[StorageSpec]:
             name="s3",
             config_schema=SCHEMA,
             open=open_storage,
+            check=go_together,
             probe=probe,
             stranded=stranded,
             description="keeps images in a bucket of Amazon S3 or a server like it; they wait here while it is away",

@@ -97,6 +97,22 @@ SCHEMA = {
 }
 
 
+def go_together(config: Config) -> None:
+    """Raises NeedsHuman for options that do not."""
+    if "endpoint" not in config and "region" not in config:
+        raise NeedsHuman(
+            "storage s3: neither region nor endpoint is given",
+            hint="write storage: region: eu-central-1 (where the bucket lies), or the endpoint of your own server",
+        )
+    if ("access_key" in config) != ("secret_key" in config):
+        raise NeedsHuman(
+            "storage s3: of access_key and secret_key only one is given",
+            hint="write both, or neither for the credentials of the environment or the machine's role",
+        )
+    if "kms_key" in config and config.get("encryption") != KMS:
+        raise NeedsHuman("storage s3: kms_key is given without encryption: aws:kms", hint="write both, or neither")
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     bucket: str
@@ -124,28 +140,16 @@ class Options:
 
     @classmethod
     def of(cls, config: Config, base_folder: Path) -> Options:
-        """Raises NeedsHuman for options that do not go together."""
+        """Raises NeedsHuman as `go_together`, and for a file that is not there."""
+        go_together(config)
         endpoint = config.get("endpoint")
-        region = config.get("region") or ("us-east-1" if endpoint else None)
-        if region is None:
-            raise NeedsHuman(
-                "storage s3: neither region nor endpoint is given",
-                hint="write storage: region: eu-central-1 (where the bucket lies), or the endpoint of your own server",
-            )
-        if ("access_key" in config) != ("secret_key" in config):
-            raise NeedsHuman(
-                "storage s3: of access_key and secret_key only one is given",
-                hint="write both, or neither for the credentials of the environment or the machine's role",
-            )
-        if config.get("kms_key") and config.get("encryption") != KMS:
-            raise NeedsHuman("storage s3: kms_key is given without encryption: aws:kms", hint="write both, or neither")
         ca_file = config.get("ca_file")
         path = base_folder / Path(ca_file).expanduser() if ca_file else None
         if path is not None and not path.is_file():
             raise NeedsHuman(f"storage s3: the ca_file {path} is not there", hint="correct storage: ca_file:")
         return cls(
             bucket=config["bucket"],
-            region=region,
+            region=config.get("region", "us-east-1"),
             endpoint=endpoint,
             path_style=config.get("path_style", endpoint is not None),
             prefix=config.get("prefix", ""),
