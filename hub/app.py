@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from hub import restoring
 from hub.backup import Backup
 from hub.calibrating import Stale, stale_calibration
-from hub.db import copying, objections, remote
+from hub.db import copying, objections
 from hub.db import school as school_name
 from hub.db.copying import Copied
 from hub.db.engine import Database, open_database
@@ -35,9 +35,8 @@ from hub.nodes.registry import Registry
 from hub.people import Erasure
 from hub.picture_keys import keys_of
 from hub.pipeline.judge import Judge
-from hub.plugin import Clock, Embedder, Identifier, PluginError, Storage, SystemClock
+from hub.plugin import Clock, Embedder, PluginError, Storage, SystemClock
 from hub.policies import enrolment_policy, policy_for
-from hub.pseudonyms import Pseudonymous
 from hub.recognisers import (
     Recogniser,
     Recognisers,
@@ -49,7 +48,7 @@ from hub.recognisers import (
     unable,
 )
 from hub.registers import Registers
-from hub.remote_galleries import PUT_BACK, RemoteGallery
+from hub.remote_galleries import RemoteGallery, adopt
 from hub.restoring import Restored, Since, refuse_half_restored
 from hub.runtime.awaited import Awaited
 from hub.runtime.catalog import Catalog, Kind
@@ -146,7 +145,9 @@ async def open_school(
         database = await stack.enter_async_context(opened)
         if not read_only:
             await name_school(database, configured.school.name)
-            await adopt_galleries(database, configured, catalog)
+            parts = configured.recognizer.parts
+            services = [part for part in parts if catalog.spec("recognizer", part.platform).identifier]
+            await adopt(database, {part.id: part.gallery for part in services})
         settings = with_nodes(configured, await Registry(database, clock).everyone(), catalog)
         entrances = Entrances()
         around = Surroundings(paths.data, paths.base, zone, clock, entrances)
@@ -257,31 +258,6 @@ async def open_remote_galleries(school: School) -> AsyncIterator[dict[str, Remot
         yield remote_galleries_of(recognisers.now, school.settings, school.database, storage, school.clock)
 
 
-async def forget_elsewhere(school: School, person: str) -> dict[str, str]:
-    """Deletes somebody, whose consent does not stand, at every service that was sent something: by its id, or where it
-    is when hub.yaml does not name it, why it is not done yet, or nothing. What is not done a running hub tries until it
-    is."""
-    async with school.database.read() as connection:
-        holders = await remote.holders(connection, person)
-    parts = {part.gallery: part for part in reversed(school.settings.recognizer.parts)}
-    said = {}
-    for gallery in holders:
-        if gallery not in parts:
-            said[gallery] = f"it is not in hub.yaml any more; {PUT_BACK}"
-            continue
-        name = parts[gallery].id
-        try:
-            async with open_recogniser(school, parts[gallery]) as service:
-                if isinstance(service, Identifier):
-                    await Pseudonymous(service, gallery, school.database, school.clock).forget(person)
-                    said[name] = ""
-                else:
-                    said[name] = "it is no service any more; delete the person there yourself"
-        except PluginError as error:
-            said[name] = str(error)
-    return said
-
-
 @asynccontextmanager
 async def open_erasure(school: School) -> AsyncIterator[Erasure]:
     """What taking leave of somebody needs beside the school."""
@@ -368,16 +344,6 @@ async def name_school(database: Database, name: str) -> None:
     if known != name:
         async with database.write() as connection:
             await school_name.rename(connection, name)
-
-
-async def adopt_galleries(database: Database, settings: Settings, catalog: Catalog) -> None:
-    """What an older FRAS sent to the services of hub.yaml, it sent to where they are now. Raises DatabaseError."""
-    async with database.read() as connection:
-        old = set(await remote.galleries(connection))
-    for part in settings.recognizer.parts:
-        if part.id in old and catalog.spec("recognizer", part.platform).identifier:
-            async with database.write() as connection:
-                await remote.adopt(connection, part.id, part.gallery)
 
 
 def _reach(folder: Path, *, make: bool) -> None:

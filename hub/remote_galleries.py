@@ -237,6 +237,18 @@ async def keep_in_step(remote_gallery: RemoteGallery, clock: Clock) -> None:
         await clock.sleep(pause)
 
 
+async def adopt(database: Database, services: Mapping[str, str]) -> None:
+    """What an older FRAS sent to the `services` of hub.yaml, by id, it sent to where they are now.
+
+    Raises DatabaseError.
+    """
+    async with database.read() as connection:
+        older = services.keys() & await remote.galleries(connection)
+    for name in sorted(older):
+        async with database.write() as connection:
+            await remote.adopt(connection, name, services[name])
+
+
 async def warn_of_others(database: Database, known: Collection[str]) -> None:
     """Says where people of this school may be, though hub.yaml does not name these galleries (any more)."""
     async with database.read() as connection:

@@ -10,10 +10,11 @@ from typing import Annotated
 
 import typer
 
-from hub.app import Paths, forget_elsewhere, open_enrolment, open_erasure, open_school
+from hub.app import Paths, open_enrolment, open_erasure, open_school
 from hub.cli import console
 from hub.enrolling import Enrolments, Result, Stopped
 from hub.enrolment import PersonResult
+from hub.leaving import forget_elsewhere
 from hub.lock import in_use
 from hub.moving import move
 from hub.plugin import PluginError

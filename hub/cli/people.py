@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from hub.app import Paths, forget_elsewhere, open_erasure, open_remote_galleries, open_school
+from hub.app import Paths, open_erasure, open_remote_galleries, open_school
 from hub.cli import console
 from hub.failure import Failure
+from hub.leaving import forget_elsewhere
 from hub.people import Known, Roll
 from hub.plugin import PluginError
 from hub.recognition.consent import Consent

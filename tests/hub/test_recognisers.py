@@ -14,11 +14,12 @@ from aiohttp import web
 from sqlalchemy import text
 
 from hub import app
-from hub.app import forget_elsewhere, open_erasure, open_school
+from hub.app import open_erasure, open_school
 from hub.db import remote, templates
 from hub.enrolling import Stopped
 from hub.enrolment import ImageResult
 from hub.failure import Failure
+from hub.leaving import forget_elsewhere
 from hub.people import Roll
 from hub.recognisers import Recogniser, finders_of, open_recognisers, spare_finder
 from hub.recognition.consent import Consent

@@ -11,8 +11,9 @@ from aiohttp import web
 from sqlalchemy import text
 
 from hub import app
-from hub.app import forget_elsewhere, open_erasure, open_remote_galleries, open_school
+from hub.app import open_erasure, open_remote_galleries, open_school
 from hub.db import remote
+from hub.leaving import forget_elsewhere
 from hub.people import Roll
 from hub.recognition.consent import Consent
 from tests.support.azure import FakeAzure, crop, faults

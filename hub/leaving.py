@@ -1,0 +1,34 @@
+"""Taking leave of somebody at the services that were sent their portraits."""
+
+from __future__ import annotations
+
+from hub.app import School, open_recogniser
+from hub.db import remote
+from hub.plugin import Identifier, PluginError
+from hub.pseudonyms import Pseudonymous
+from hub.remote_galleries import PUT_BACK
+
+
+async def forget_elsewhere(school: School, person: str) -> dict[str, str]:
+    """Deletes somebody, whose consent does not stand, at every service that was sent something: by its id, or where it
+    is when hub.yaml does not name it, why it is not done yet, or nothing. What is not done a running hub tries until it
+    is."""
+    async with school.database.read() as connection:
+        holders = await remote.holders(connection, person)
+    parts = {part.gallery: part for part in reversed(school.settings.recognizer.parts)}
+    said = {}
+    for gallery in holders:
+        if gallery not in parts:
+            said[gallery] = f"it is not in hub.yaml any more; {PUT_BACK}"
+            continue
+        name = parts[gallery].id
+        try:
+            async with open_recogniser(school, parts[gallery]) as service:
+                if isinstance(service, Identifier):
+                    await Pseudonymous(service, gallery, school.database, school.clock).forget(person)
+                    said[name] = ""
+                else:
+                    said[name] = "it is no service any more; delete the person there yourself"
+        except PluginError as error:
+            said[name] = str(error)
+    return said
