@@ -2,7 +2,8 @@
    FOLDER is $FAKE_V4L2. Everything above the system calls is real: FFmpeg's reader and the plugin.
 
    In FOLDER lie 0.jpg and 1.jpg, which it sends in turn as MJPEG; YUYV is noise. Files there change what it does at any
-   time: `busy` (another program has it), `raw` (it offers no MJPEG), `unplugged`, `hangs` (no picture ever comes).
+   time: `busy` (another program has it), `raw` (it offers no MJPEG), `unplugged`, `hangs` (no picture ever comes),
+   `forbidden` (to this user), `upset` (it refuses to give a picture).
    `asked` tells which format, size and rate it was set to.
 
    Build: cc -shared -fPIC -o fake_v4l2.so fake_v4l2.c -ldl */
@@ -48,6 +49,8 @@ static int opened(const char *path, int flags, int mode, const char *real) {
         return open_(path, flags, mode);
     if (is("unplugged"))
         return refuse(ENOENT);
+    if (is("forbidden"))
+        return refuse(EACCES);
     return device = open_("/dev/null", O_RDWR | O_CLOEXEC);
 }
 
@@ -97,6 +100,8 @@ static int picture(struct v4l2_buffer *buffer) {
     usleep(20000);
     if (is("unplugged"))
         return refuse(ENODEV);
+    if (is("upset"))
+        return refuse(EINVAL);
     int index = queue[head];
     head = (head + 1) % (BUFFERS + 1);
     buffer->index = index;

@@ -45,13 +45,16 @@ class Webcam:
         return (self._folder / "asked").read_text()
 
     def does(self, *what: str) -> None:
-        for name in ("busy", "raw", "unplugged", "hangs"):
+        for name in ("busy", "raw", "unplugged", "hangs", "forbidden", "upset"):
             (self._folder / name).unlink(missing_ok=True)
         for name in what:
             (self._folder / name).touch()
 
     def open(self, **config: Any) -> Said:
         return self._say("open", config)
+
+    def probe(self) -> Said:
+        return self._say("probe")
 
     def frame(self) -> Said:
         """Width, height and SHA-256 of the next picture."""
@@ -103,7 +106,7 @@ async def _obey(folder: Path) -> None:
     import voluptuous as vol
     from PIL import Image
 
-    from hub.plugin import Frame, PluginError
+    from hub.plugin import Frame, NotReady, PluginError
     from hub.plugin.testing import make_context
     from plugins.cameras.usb import camera, fras_plugins
 
@@ -118,10 +121,13 @@ async def _obey(folder: Path) -> None:
         while line := await asyncio.to_thread(sys.stdin.readline):
             word, *given = json.loads(line)
             try:
-                if word == "open":
+                if word in ("open", "probe"):
+                    asked = {"every": "20 ms", "still_every": "0 s", **(given[0] if given else {})}
+                    config = {**vol.Schema(dict(usb.config_schema))(asked), "device": str(folder / "video0")}
+                if word == "probe":
+                    said = Said("ok", await camera.probe(config, context))
+                elif word == "open":
                     await stack.aclose()
-                    checked = vol.Schema(dict(usb.config_schema))({"every": "20 ms", "still_every": "0 s", **given[0]})
-                    config = {**checked, "device": str(folder / "video0")}
                     opened = await stack.enter_async_context(camera.opened(config, context))
                     frames = (event async for event in opened.events() if isinstance(event, Frame))
                     said = Said("ok", str(opened.video.opened))
@@ -132,7 +138,7 @@ async def _obey(folder: Path) -> None:
                     await stack.aclose()
                     said = Said("ok", described(await asyncio.to_thread(shot.jpeg)))
             except PluginError as error:
-                said = Said(type(error).__name__, error.message)
+                said = Said((NotReady if isinstance(error, NotReady) else type(error)).__name__, error.message)
             print(json.dumps(said), flush=True)
 
 

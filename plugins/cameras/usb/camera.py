@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hub.plugin import CameraEvent, Config, NeedsHuman, NotReady, PluginContext, PluginError
-from hub.plugin.live import Video, watch
+from hub.plugin.live import Explain, Proof, Shot, Video, watch
 
 BY_ID = Path("/dev/v4l/by-id")
 """Names that stay the same wherever and in whatever order cameras are plugged in."""
@@ -25,44 +25,66 @@ class UsbCamera:
     config: Config
     context: PluginContext
     video: Video
+    proof: Proof
 
     def events(self) -> AsyncIterator[CameraEvent]:
         every, still_every = self.config["every"], self.config["still_every"]
-        return watch(self.context, self.video.newest, every=every, still_every=still_every)
+        return watch(self.context, self._take, every=every, still_every=still_every)
+
+    async def _take(self) -> Shot:
+        shot = await self.video.newest()
+        await self.proof.note()
+        return shot
+
+
+class InUse(NotReady):
+    """A program has the device: another one, or a hub that runs beside."""
 
 
 @asynccontextmanager
 async def opened(config: Config, context: PluginContext) -> AsyncIterator[UsbCamera]:
     """Raises as `explain`."""
-    async with _video(config, context) as video:
-        context.logger.info("%s: %s: %s", context.instance_id, config["device"], video.opened)
-        yield UsbCamera(config, context, video)
+    device = config["device"]
+    proof = await Proof.look(context, device)
+    async with _video(config, context, lambda error: explain(error, device, proof.worked)) as video:
+        context.logger.info("%s: %s: %s", context.instance_id, device, video.opened)
+        yield UsbCamera(config, context, video, proof)
 
 
 async def probe(config: Config, context: PluginContext) -> str:
-    async with _video(config, context) as video:
-        await video.newest()
-        return f"{config['device']}: {video.opened}"
+    """Raises as `explain`, but for a device that is in use."""
+    device = config["device"]
+    try:
+        async with _video(config, context, partial(explain, device=device, worked=False)) as video:
+            await video.newest()
+            return f"{device}: {video.opened}"
+    except InUse:
+        return f"{device} is there and in use, perhaps by the running hub; stop that to try the camera itself"
 
 
-def explain(error: Exception, device: str) -> PluginError:
-    """What an error of opening or reading `device` means."""
+def explain(error: Exception, device: str, worked: bool) -> PluginError:
+    """What an error of opening or reading `device` means.
+
+    What has `worked` may do so again: a device that was just plugged in belongs to nobody until udev has seen it, and
+    a number may be another device's for a while.
+    """
+    perhaps = NotReady if worked else NeedsHuman
     if isinstance(error, PluginError):
         return error
     number = getattr(error, "errno", None)  # not every error of FFmpeg's is an OSError
     if number in (errno.EACCES, errno.EPERM):
-        return NeedsHuman(
+        return perhaps(
             f"{device} may not be used by the hub's user",
             hint="as root: usermod -aG video USER, with the user that runs fras; then restart the hub",
         )
     if number == errno.EBUSY:
-        return NotReady(f"{device} is used by another program", hint="end that program; the hub tries again")
+        return InUse(f"{device} is used by another program", hint="end that program; the hub tries again")
     if number in (errno.ENOENT, errno.ENXIO):
         return NotReady(f"{device} is not there", hint=f"plug the camera in; {_present()}")
     if number in (errno.ENODEV, errno.EIO):
         return NotReady(f"{device} went away", hint="was it unplugged? the hub tries again")
     if number in (errno.EINVAL, errno.ENOTTY):
-        return NeedsHuman(
+        return perhaps(
             f"{device} is no camera, or does not offer the configured size and rate",
             hint=f"try without `size` and `rate`; {_present()}",
         )
@@ -117,13 +139,13 @@ class _Lasting:
 
 
 @asynccontextmanager
-async def _video(config: Config, context: PluginContext) -> AsyncIterator[Video]:
+async def _video(config: Config, context: PluginContext, explained: Explain) -> AsyncIterator[Video]:
     await context.run_blocking(importlib.import_module, "av")
     device, patience = config["device"], config["timeout"]
     async with Video.open(
         context,
         partial(open_device, device, config.get("size"), config.get("rate"), patience.total_seconds()),
-        partial(explain, device=device),
+        explained,
         every=config["every"],
         quality=config["quality"],
         patience=patience,

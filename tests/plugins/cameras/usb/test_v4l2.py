@@ -51,6 +51,9 @@ def test_another_program_has_it_and_then_no_more(webcam: Webcam) -> None:
     how, what = webcam.open()
     assert how == "NotReady"
     assert what.endswith("is used by another program")
+    how, what = webcam.probe()
+    assert how == "ok"
+    assert "in use, perhaps by the running hub" in what
     webcam.does()
     assert webcam.open().how == "ok"
 
@@ -69,6 +72,24 @@ def test_unplugged_and_plugged_in_again(webcam: Webcam, kind: str) -> None:
     webcam.does(kind)
     assert webcam.open().how == "ok"
     assert webcam.frame().how == "ok"
+
+
+def test_what_worked_is_tried_again_whatever_it_refuses(webcam: Webcam) -> None:
+    """As while udev has not yet given a camera that was plugged in again to its group."""
+    assert webcam.open().how == "ok"
+    assert webcam.frame().how == "ok"
+    webcam.does("upset")
+    while (said := webcam.frame()).how == "ok":
+        pass
+    assert said.how == "NotReady"
+    assert "is no camera, or does not offer" in said.what
+    webcam.does("forbidden")
+    how, what = webcam.open()
+    assert how == "NotReady"
+    assert what.endswith("may not be used by the hub's user")
+    assert webcam.probe().how == "NeedsHuman"
+    webcam.does()
+    assert webcam.open().how == "ok"
 
 
 def test_a_driver_that_hangs_is_given_up(webcam: Webcam) -> None:
