@@ -15,6 +15,8 @@ import voluptuous as vol
 
 from hub.plugin import NeedsHuman, NotReady
 from plugins.storage.s3 import fras_plugins
+from plugins.storage.s3.bucket import connect
+from plugins.storage.s3.options import Options
 from tests.support.s3_servers import ACCESS_KEY, SECRET_KEY, FaultProxy, Server, fault_proxy, refused, until
 
 from .conftest import Opener, Prober
@@ -170,6 +172,21 @@ async def test_credentials_of_the_machine_that_are_none(
 async def test_what_is_missing(probed: Prober, options: dict[str, str], says: str) -> None:
     with pytest.raises(NeedsHuman, match=says):
         await probed({"bucket": "crops", **options})
+
+
+@pytest.mark.parametrize("place", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "config"])
+def test_no_setting_of_the_machine_sends_pictures_elsewhere(
+    place: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without `endpoint:` messages say that they are at AWS."""
+    config = tmp_path / "config"
+    config.write_text("[default]\nendpoint_url = https://elsewhere.example\n", "utf-8")
+    monkeypatch.setenv(
+        *(("AWS_CONFIG_FILE", str(config)) if place == "config" else (place, "https://elsewhere.example"))
+    )
+    given = {"bucket": "crops", "region": "eu-central-1", "links": "proxied", "spool": 1, "access_key": "a"}
+    client = connect(Options.of({**given, "secret_key": "b"}, tmp_path))
+    assert client.meta.endpoint_url == "https://s3.eu-central-1.amazonaws.com"
 
 
 async def test_requests_tell_nothing_of_the_machine(rclone_server: Server, bucket: str, probed: Prober) -> None:

@@ -60,6 +60,19 @@ async def test_erasure_takes_every_version_and_marker_and_no_neighbour(
             await storage.get("a/b")
 
 
+async def test_versions_that_are_switched_on_between_two_deletions_are_found_by_the_second(
+    moto_server: Server, boto: Any, bucket: str, opened: Opener
+) -> None:
+    for key in ("a", "b"):
+        boto.put_object(Bucket=bucket, Key=key, Body=b"x")
+    async with opened(moto_server.config(bucket)) as storage:
+        await storage.delete("a")
+        boto.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        boto.put_object(Bucket=bucket, Key="b", Body=b"y")
+        await storage.delete("b")
+        assert versions(boto, bucket) == []
+
+
 async def test_a_bucket_that_kept_versions_once_is_asked_for_them(
     moto_server: Server, boto: Any, bucket: str, tmp_path: Path
 ) -> None:
@@ -89,7 +102,7 @@ async def test_a_server_that_knows_no_versions(
 ) -> None:
     async with fault_proxy(moto_server.endpoint) as proxy, opened(Server(proxy.endpoint).config(bucket)) as storage:
         await proxy.set(refused("501 Not Implemented", "NotImplemented"))
-        with pytest.raises(NotReady):  # of the deletion itself
+        with pytest.raises(NeedsHuman, match=r"does not support what is asked of it \(501\)"):  # the deletion itself
             await storage.delete("a")
         boto.put_object(Bucket=bucket, Key="a", Body=b"x")
         await proxy.set(forward)
