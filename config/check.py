@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import voluptuous as vol
+from voluptuous.schema_builder import VirtualPathComponent
 
 from .problems import Problem, Severity, nearest, quoted, suggestion
 from .reader import Document, Keys
@@ -118,7 +119,7 @@ class _Wording:
         errors = list(errors)
         meant = {match for error in errors if (match := self.meant(error))}
         for error in errors:
-            path = tuple(_plain(key) for key in error.path)
+            path = tuple(_plain(key) for key in error.path if not isinstance(key, VirtualPathComponent))
             if isinstance(error, vol.RequiredFieldInvalid) and path in meant:
                 continue
             message, hint = self.words(error, path)

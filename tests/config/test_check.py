@@ -127,6 +127,14 @@ class TestSecrets:
         assert "hunter2" not in line
         assert "for 'url', check cam->url" in line
 
+    def test_options_of_which_only_one_may_stand(self, tmp_path: Path) -> None:
+        exclusive = {
+            vol.Exclusive("key", "login", msg="key and token together; write one of them"): str,
+            vol.Exclusive("token", "login", msg="key and token together; write one of them"): str,
+        }
+        (line,) = said(tmp_path, "  key: a\n  token: b", exclusive)
+        assert line.endswith(": key and token together, check cam; write one of them")
+
     @pytest.mark.parametrize(
         "written", ["https://ada:hunter2@store", "https://ada:a/hunter2@b", "https://store/?key=hunter2"]
     )

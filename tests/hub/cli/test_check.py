@@ -69,6 +69,27 @@ def test_a_model_that_is_not_installed_is_an_error_that_connects_or_not(school: 
         assert problem.endswith("missing; run `fras models install opencv_zoo`")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("platform: local_disk", "platform: s3, bucket: crops", "neither region nor endpoint is given; write storage:"),
+        (
+            'platform: folder, id: door, room: "101", path: incoming, mode: once',
+            'platform: http_snapshot, id: door, room: "101", url: "http://camera/x.jpg", password: hunter2',
+            "http://camera/… has a password and no user; write `user`, too",
+        ),
+    ],
+)
+def test_options_that_do_not_go_together_are_an_error(school: School, old: str, new: str, said: str) -> None:
+    line = configure(school, old, new)
+    answer = school.fras("check")
+    assert (answer.code, answer.err) == (1, "")
+    (problem,) = answer.out.splitlines()
+    assert problem.startswith(f"hub.yaml, line {line}: Invalid config for ")
+    assert said in problem
+    assert "hunter2" not in answer.out
+
+
 @pytest.mark.sqlite
 @pytest.mark.parametrize(
     ("url", "fact", "hint"),
