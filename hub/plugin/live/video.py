@@ -127,7 +127,9 @@ class Video:
                 break
             if (frame is not None and not to_the_end) or self._reader.chain is not chain:
                 break
-        return None if frame is None else frame_shot(arrived(frame), frame, self._quality)
+        if frame is None:
+            return None
+        return frame_shot(arrived(frame), frame, self._quality, self._decoder.sample_aspect_ratio)
 
     def _passed_through(self, chain: Chain) -> Shot | None:
         packet = chain.take().packet

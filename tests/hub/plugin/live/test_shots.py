@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime
+from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
-from hub.plugin.live.shots import frame_shot, jpeg_shot
+from hub.plugin.live.shots import frame_shot, jpeg_shot, squared
 from hub.plugin.media import Unreadable, encode_jpeg
 from tests.support.media import scene
 
@@ -30,6 +33,25 @@ def test_both_kinds_of_picture_show_the_same_at_a_glimpse() -> None:
     arrived = jpeg_shot(NOW, decoded.jpeg())
     assert np.abs(decoded.glimpse.grey.astype(int) - arrived.glimpse.grey).mean() < 2
     assert not decoded.glimpse.moved(arrived.glimpse)
+
+
+@pytest.mark.parametrize(
+    ("pixel", "size"),
+    [
+        (None, (96, 108)), (Fraction(1), (96, 108)), (Fraction(2), (192, 108)), (Fraction(16, 15), (102, 108)),
+        (Fraction(1, 2), (96, 216)), (Fraction(255), (96, 108)), (Fraction(0), (96, 108)), (Fraction(-2), (96, 108)),
+    ],
+)  # fmt: skip
+def test_faces_are_not_squashed(pixel: Fraction | None, size: tuple[int, int]) -> None:
+    frame = av.VideoFrame.from_ndarray(scene(96, 108, seed=6), format="rgb24")
+    with Image.open(io.BytesIO(frame_shot(NOW, frame, 85, pixel).jpeg())) as picture:
+        assert picture.size == size
+        shown = np.asarray(picture.resize((96, 108)).convert("L")).astype(int)
+    assert np.abs(shown - frame.to_ndarray(format="gray")).mean() < 12
+
+
+def test_a_picture_too_large_to_widen_stays_as_it_is() -> None:
+    assert squared(8000, 6000, Fraction(2)) == (8000, 6000)
 
 
 @pytest.mark.parametrize("left", [0, 2, 300, 3000])

@@ -37,9 +37,10 @@ def reordered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     return encoded(tmp_path_factory.mktemp("film") / "film.mkv", levels, request.param, between=2)
 
 
-def encoded(path: Path, pictures: list[Pixels], codec: str, between: int = 0) -> Path:
+def encoded(path: Path, pictures: list[Pixels], codec: str, between: int = 0, sar: str = "1/1") -> Path:
     with av.open(str(path), "w") as container:
         tuning = f"keyint={GOP}:min-keyint={GOP}:scenecut=0:bframes={between}:b-adapt=0:open-gop=0:log-level=none"
+        tuning += f":sar={sar}" if codec == "libx264" else ""
         tune = {} if between else {"tune": "zerolatency"}
         options = {"preset": "ultrafast", **tune, f"{codec[3:]}-params": tuning}
         stream: Any = container.add_stream(codec, rate=10, options={} if codec == "mjpeg" else options)
@@ -283,6 +284,14 @@ async def test_a_key_frame_that_is_held_back_is_dated_by_itself(tmp_path: Path, 
         await come(tap, 4)
         shot = await video.newest()
         assert (number(shot), shot.captured_at) == (0, begun)
+
+
+async def test_pixels_that_are_not_square_are_made_so(tmp_path: Path) -> None:
+    film = encoded(tmp_path / "film.mkv", [scene()], "libx264", sar="2/1")
+    async with watched(tmp_path, film, ManualClock()) as (tap, video):
+        await come(tap, 1)
+        height, width, _ = decode((await video.newest()).jpeg()).pixels.shape
+    assert (width, height) == (2 * video.opened.width, video.opened.height)
 
 
 async def test_what_has_been_decoded_counts_no_more(
