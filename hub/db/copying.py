@@ -34,7 +34,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from .engine import Explained, name_of, new_database, open_database
 from .errors import DatabaseError
-from .holding import refuse_held
+from .holding import keep_hubs_out
 from .tables import metadata
 from .types import Float32Vector
 
@@ -54,24 +54,30 @@ class Copied:
 async def copy(source: str, target: str, report: Callable[[str], None] = lambda message: None) -> list[Copied]:
     """Copies the database at the URL `source` into the empty or new one at `target`, and compares every row.
 
-    The source is read as it is at one moment. What goes wrong, be it that the process is killed, leaves the target
-    without tables. Raises DatabaseError, and DatabaseInUse where a hub runs on the source's server.
+    The source is read as it is at one moment, and no hub can start on its server meanwhile. What goes wrong, be it
+    that the process is killed, leaves the target without tables. Raises DatabaseError, and DatabaseInUse where a hub
+    runs on the source's server.
     """
-    async with open_database(source, read_only=True) as opened, new_database(target) as new:
-        async with opened.read() as old:
-            await refuse_held(old, opened.name)
-        for each in reversed(metadata.sorted_tables):  # a new schema has a school of its own
-            await new.execute(each.delete())
-        copied = []
-        async with opened.read() as old:
-            for each in metadata.sorted_tables:
-                report(f"copying {each.name}")
-                with Explained(name_of(target)):
-                    copied.append(await _copy(old, new, each, opened.name))
-                    await _count_on(old, new, each)
-        for each, sent in zip(metadata.sorted_tables, copied, strict=True):
-            report(f"comparing {sent.table}, {sent.rows} rows")
-            _compare(sent, await _read(new, each, name_of(target)))
+    async with open_database(source, read_only=True) as opened, opened.read() as old:
+        await keep_hubs_out(old, opened.name)
+        async with new_database(target) as new:
+            return await _copy_all(old, opened.name, new, name_of(target), report)
+
+
+async def _copy_all(
+    old: AsyncConnection, source: str, new: AsyncConnection, target: str, report: Callable[[str], None]
+) -> list[Copied]:
+    for each in reversed(metadata.sorted_tables):  # a new schema has a school of its own
+        await new.execute(each.delete())
+    copied = []
+    for each in metadata.sorted_tables:
+        report(f"copying {each.name}")
+        with Explained(target):
+            copied.append(await _copy(old, new, each, source))
+            await _count_on(old, new, each)
+    for each, sent in zip(metadata.sorted_tables, copied, strict=True):
+        report(f"comparing {sent.table}, {sent.rows} rows")
+        _compare(sent, await _read(new, each, target))
     return copied
 
 

@@ -1,4 +1,7 @@
-"""One hub a PostgreSQL database: its connection for writing holds an advisory lock as long as it lives."""
+"""One hub a PostgreSQL database: its connection for writing holds an advisory lock as long as it lives.
+
+A copy of the database holds it, too, so that no hub begins to write what would not be in the copy.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,12 @@ HUB = 0x46524148
 HANDOVER_SECONDS = 3
 """How long a hub waits for the one before it: the server needs a moment to notice that it is gone."""
 
+COPY = "fras db copy"
+"""What the connection of a copy is called in pg_stat_activity."""
+
 _HOLDER = """
-    SELECT coalesce(host(client_addr), 'the server itself'), to_char(backend_start, 'YYYY-MM-DD HH24:MI TZ')
+    SELECT coalesce(host(client_addr), 'the server itself'), to_char(backend_start, 'YYYY-MM-DD HH24:MI TZ'),
+        application_name
     FROM pg_stat_activity JOIN pg_locks USING (pid) JOIN pg_database ON pg_database.oid = pg_locks.database
     WHERE locktype = 'advisory' AND granted AND classid = 0 AND objid = $1 AND pg_database.datname = current_database()
 """
@@ -45,12 +52,16 @@ def hold(engine: AsyncEngine, name: str) -> None:
             raise
 
 
-async def refuse_held(connection: AsyncConnection, name: str) -> None:
-    """Raises DatabaseInUse where a hub runs on a server's database; a file's hub is known by its data folder."""
+async def keep_hubs_out(connection: AsyncConnection, name: str) -> None:
+    """Lets no hub onto a server's database until the connection is closed; what it reads from here on, no hub changes.
+
+    A file's hub is kept out by its data folder. Raises DatabaseInUse where there is a hub already.
+    """
     if connection.dialect.name == "postgresql":
-        holder = (await connection.exec_driver_sql(_HOLDER, (HUB,))).first()
-        if holder is not None:
-            raise _in_use(name, holder)
+        await connection.exec_driver_sql(f"SET application_name = '{COPY}'")
+        if not (await connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({HUB})")).scalar_one():
+            raise _in_use(name, (await connection.exec_driver_sql(_HOLDER, (HUB,))).first())
+        await connection.commit()  # the next transaction sees what a hub that has just gone wrote last
 
 
 def _holder(connection: Any) -> Sequence[str] | None:
@@ -66,6 +77,11 @@ def _holder(connection: Any) -> Sequence[str] | None:
 
 def _in_use(name: str, holder: Sequence[str] | None) -> DatabaseInUse:
     where = f", from {holder[0]}, since {holder[1]}" if holder else ""
+    if holder and holder[2] == COPY:
+        return DatabaseInUse(
+            f"{COPY} is reading the database {name}{where}",
+            hint="wait until it is done, and write the new database into hub.yaml",
+        )
     return DatabaseInUse(
         f"a hub is already running on the database {name}{where}",
         hint="stop it first, or name a database of your own at hub: database:",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pty
 import signal
@@ -11,15 +12,17 @@ import sys
 import termios
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
 from typer.testing import CliRunner
 
+from hub.app import Paths, copy_database, open_school
 from hub.cli.commands import fras
 from hub.db.engine import WRITERS
-from hub.lock import lock_data_folder
+from hub.lock import DataFolderInUse, lock_data_folder
 from tests.support import postgres
 from tests.support.fras import HUB_YAML, ROOT, Answer, School
 
@@ -210,3 +213,26 @@ def test_ctrl_c_instead_of_a_url_gives_the_terminal_back(school: School) -> None
         running.kill()
         os.close(slave)
         os.close(master)
+
+
+async def test_no_hub_starts_while_its_file_is_copied(school: School) -> None:
+    paths = Paths.of(school.folder / "hub.yaml", None)
+    async with open_school(paths, own=True):
+        with pytest.raises(DataFolderInUse):
+            await copy_database(paths, "sqlite:///new.db", lambda message: None)
+    refused: list[str] = []
+
+    async def start() -> None:
+        with pytest.raises(DataFolderInUse):
+            async with open_school(paths, own=True):
+                pass
+
+    def begin(message: str) -> None:
+        with ThreadPoolExecutor(1) as elsewhere:
+            elsewhere.submit(asyncio.run, start()).result()
+        refused.append(message)
+
+    await copy_database(paths, "sqlite:///new.db", begin)
+    assert refused[-1].startswith("comparing")
+    async with open_school(paths, own=True):
+        pass

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -233,3 +235,28 @@ async def test_a_database_on_which_a_hub_runs_on_some_machine_is_not_copied(tmp_
         with pytest.raises(DatabaseInUse, match=r"a hub is already running on .*; stop it first"):
             await copy(server_in(tmp_path), sqlite_in(tmp_path))
     assert {each.table: each.rows for each in await copy(server_in(tmp_path), sqlite_in(tmp_path))}["school"] == 1
+
+
+async def test_no_hub_starts_on_the_server_while_its_database_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.db.holding.HANDOVER_SECONDS", 0.1)
+    async with open_database(server_in(tmp_path), own=True) as database:
+        await fill(database)
+    refused: list[str] = []
+
+    async def start() -> None:
+        with pytest.raises(DatabaseInUse) as said:
+            async with open_database(server_in(tmp_path), own=True):
+                pass
+        refused.append(str(said.value))
+
+    def begin(message: str) -> None:
+        if message.startswith(("copying cameras", "copying heartbeats", "comparing people")):
+            with ThreadPoolExecutor(1) as elsewhere:
+                elsewhere.submit(asyncio.run, start()).result()
+
+    await copy(server_in(tmp_path), sqlite_in(tmp_path), begin)
+    assert len(refused) == len([said for said in refused if "fras db copy is reading the database" in said]) == 3
+    async with open_database(server_in(tmp_path), own=True):
+        pass
