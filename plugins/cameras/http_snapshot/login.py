@@ -20,8 +20,9 @@ ALGORITHMS: Final = frozenset(
 )
 """Of digest, those that aiohttp computes."""
 
-_ITEM: Final = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*+")++')
-_PARAMETER: Final = re.compile(r'([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*+)"|([^\s,"]*))')
+# what is not closed ends with the header, so that a hostile one costs no more time than a long one
+_ITEM: Final = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*+"?)++')
+_PARAMETER: Final = re.compile(r'(?<![\w-])([\w-]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"?|([^\s,"]*+))')
 
 
 @dataclass(frozen=True, slots=True)

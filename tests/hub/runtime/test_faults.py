@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hub.plugin import NeedsHuman, NotReady, Permanent
@@ -61,6 +61,7 @@ SHAPES = (
 )
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(SHAPES),
     st.text(st.characters(codec="utf-8", exclude_categories=("Z", "C")), min_size=1, max_size=12),

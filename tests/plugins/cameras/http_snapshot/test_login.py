@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from plugins.cameras.http_snapshot.login import Challenge, challenges
@@ -19,6 +19,7 @@ parameters = st.lists(st.builds(lambda name, value: f"{name}={quoted(value)}", n
 offers = st.lists(st.tuples(names, parameters), min_size=1, max_size=4)
 
 
+@settings(deadline=None)
 @given(offers, st.data())
 @example([("Negotiate", []), ("Basic", ['realm="a, Digest b=c"'])], None)
 def test_every_challenge_is_found_in_any_number_of_headers(
@@ -32,6 +33,7 @@ def test_every_challenge_is_found_in_any_number_of_headers(
     assert challenges([", ".join(written[:split]), " ,, ".join(written[split:])]) == wanted
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=60), max_size=3))
 @example(['"' * 9, "Basic " + '"\\' * 2000])
 def test_nonsense_is_no_fault(headers: list[str]) -> None:
