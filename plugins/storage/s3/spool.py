@@ -2,6 +2,7 @@
 
     waiting/KEY    bytes to be put; a file that was offered to the server once is no longer writable
     deleting/KEY   to be deleted, before anything is put under the key
+    parts/KEY      the bucket may hold parts of an upload that did not end
     unfinished/    being written
     locks/         who changes a key in the bucket holds its lock
     bucket.json    for which bucket all this is (target.py)
@@ -27,14 +28,11 @@ from typing import Final
 
 from hub.plugin import StorageFull
 
-from .options import PART
-
 LOCKS: Final = 64
 OFFERED: Final = 0o400
 KEPT: Final = 0o600
 LEFT_BEHIND: Final = 3600.0
 """Seconds after which an unfinished file has nobody who writes it."""
-PARTS: Final = b"parts"
 LONGEST_NAME: Final = 255
 """Bytes, on every file system that Linux commonly has."""
 
@@ -57,11 +55,12 @@ class Spool:
     def __init__(self, folder: Path, most: int) -> None:
         self._waiting = folder / "waiting"
         self._deleting = folder / "deleting"
+        self._parts = folder / "parts"
         self._unfinished = folder / "unfinished"
         self._locks = folder / "locks"
         self.binding = self._locks / "target"
         """What everybody who works on this spool holds a lock of."""
-        for made in (self._waiting, self._deleting, self._unfinished, self._locks):
+        for made in (self._waiting, self._deleting, self._parts, self._unfinished, self._locks):
             made.mkdir(parents=True, exist_ok=True, mode=0o700)
         for left in self._unfinished.iterdir():
             with suppress(FileNotFoundError):
@@ -77,7 +76,7 @@ class Spool:
         """Every key with something to do in the bucket and since when (Unix time), oldest first."""
         found: dict[str, float] = {}
         sizes: dict[str, int] = {}
-        for folder in (self._waiting, self._deleting):
+        for folder in (self._waiting, self._deleting, self._parts):
             with os.scandir(folder) as entries:
                 for entry in entries:
                     with suppress(FileNotFoundError):
@@ -89,9 +88,9 @@ class Spool:
             self._sizes, self._used = sizes, sum(sizes.values())
         return [(_key(name), since) for name, since in sorted(found.items(), key=lambda item: item[1])]
 
-    def changed_at(self) -> tuple[int, int]:
+    def changed_at(self) -> tuple[int, ...]:
         """Differs once a key came or went, whoever did it."""
-        return self._waiting.stat().st_mtime_ns, self._deleting.stat().st_mtime_ns
+        return tuple(folder.stat().st_mtime_ns for folder in (self._waiting, self._deleting, self._parts))
 
     def keep(self, key: str, data: bytes) -> None:
         """Durable when it returns. Raises ValueError for a key that is too long, StorageFull."""
@@ -134,26 +133,27 @@ class Spool:
         Durable when it returns.
         """
         name = _name(key)
-        fresh, parts = False, self.has_parts(key)
+        fresh = False
         with self.alone():
             with suppress(FileNotFoundError):
-                about = (self._waiting / name).stat()
-                offered = stat.S_IMODE(about.st_mode) == OFFERED
+                offered = stat.S_IMODE((self._waiting / name).stat().st_mode) == OFFERED
                 fresh = not offered and not self.is_doomed(key)
-                parts = parts or (offered and about.st_size >= PART)
                 (self._waiting / name).unlink()
-            self._write(PARTS if parts else b"").rename(self._deleting / name)
+            self._write(b"").rename(self._deleting / name)
         _sync(self._waiting)
         _sync(self._deleting)
         self._count(name, None)
         return fresh
 
+    def expect_parts(self, key: str) -> None:
+        """The bucket may hold parts of an upload of `key` from now on. Durable when it returns."""
+        self.note(b"", self._parts / _name(key))
+
     def has_parts(self, key: str) -> bool:
-        """Whether the bucket may hold parts of an upload of `key` that was to be deleted before it was complete."""
-        try:
-            return (self._deleting / _name(key)).read_bytes() == PARTS
-        except FileNotFoundError:
-            return False
+        return (self._parts / _name(key)).exists()
+
+    def parts_gone(self, key: str) -> None:
+        (self._parts / _name(key)).unlink(missing_ok=True)
 
     def size(self, key: str) -> int:
         """Bytes that wait under `key`, by the last count."""

@@ -14,7 +14,7 @@ from hub.plugin import NotFound, NotReady, PluginContext, PluginError
 from .bucket import Bucket
 from .line import LONGEST_CALL, Line
 from .meanings import Refused
-from .options import Options
+from .options import PART, Options
 from .refusals import DELETED, PUT, of_one
 from .spool import Busy, Spool, lock_of
 
@@ -210,9 +210,10 @@ def settle(spool: Spool, bucket: Bucket, key: str, options: Options) -> None:
         erase(spool, bucket, key, options)
         entry = spool.entry(key)
         if entry is not None and spool.offered(key, entry):
-            with of_one(bucket, PUT, options):
-                bucket.put(key, entry.data)
+            _put(spool, bucket, key, entry.data, options)
             spool.arrived(key, entry)
+        elif spool.has_parts(key):
+            _abort(spool, bucket, key)
 
 
 def erase(spool: Spool, bucket: Bucket, key: str, options: Options) -> None:
@@ -220,7 +221,7 @@ def erase(spool: Spool, bucket: Bucket, key: str, options: Options) -> None:
     if spool.is_doomed(key):
         with of_one(bucket, DELETED, options):
             if spool.has_parts(key):
-                bucket.abort(key)
+                _abort(spool, bucket, key)
             bucket.delete(key)
         spool.deleted(key)
 
@@ -230,7 +231,19 @@ def replace(spool: Spool, bucket: Bucket, key: str, data: bytes, options: Option
     with spool.claim(key, LONGEST_CALL / 2):
         erase(spool, bucket, key, options)
         before = spool.entry(key)
-        with of_one(bucket, PUT, options):
-            bucket.put(key, data)
+        _put(spool, bucket, key, data, options)
         if before is not None:
             spool.arrived(key, before)
+
+
+def _put(spool: Spool, bucket: Bucket, key: str, data: bytes, options: Options) -> None:
+    if len(data) >= PART:
+        spool.expect_parts(key)
+    with of_one(bucket, PUT, options):
+        bucket.put(key, data)
+    spool.parts_gone(key)
+
+
+def _abort(spool: Spool, bucket: Bucket, key: str) -> None:
+    bucket.abort(key)
+    spool.parts_gone(key)

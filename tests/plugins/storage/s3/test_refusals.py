@@ -164,3 +164,24 @@ async def test_a_bucket_that_is_denied_altogether_needs_somebody(
         with pytest.raises(NeedsHuman, match="no right to do this, or the bucket is another account's"):
             await storage.get("a")
         await asyncio.sleep(0)
+
+
+async def test_a_server_that_finds_nothing_where_it_should_put_is_not_asked_without_end(
+    moto_server: Server, bucket: str, opened: Opener, eager: None, said: list[str]
+) -> None:
+    moto_server.make(bucket)
+    asked: list[bytes] = []
+
+    def befalls(head: bytes) -> bool:
+        odd = head.startswith(b"PUT") and b"odd" in head.partition(b"\r\n")[0]
+        asked.extend([head] * odd)
+        return odd
+
+    async with fault_proxy(moto_server.endpoint) as proxy:
+        await proxy.set(refused_where(befalls, "404 Not Found", "NoSuchKey"))
+        async with opened(Server(proxy.endpoint).config(bucket)) as storage:
+            await storage.put("odd", b"x")
+            await storage.put("next", b"y")
+            await until(lambda: keys_of(moto_server, bucket) == ["next"])
+            await until(lambda: said and said[-1].endswith(" answers as if it were asked for something"))
+            assert len(asked) == 1

@@ -9,6 +9,7 @@ import signal
 import stat
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 from hub.plugin import NotFound, NotReady, StorageFull
 from plugins.storage.s3.options import PART
 from plugins.storage.s3.spool import Busy, Spool, lock_of
-from tests.support.s3_servers import Server, cut_request, fault_proxy, forward, refused, until
+from tests.support.s3_servers import Server, cut_request, fault_proxy, forward, refused, refused_where, until
 
 from .conftest import Opener
 
@@ -88,15 +89,35 @@ def test_whether_the_bucket_can_have_it(spool: Spool) -> None:
     assert not spool.has_parts("offered")
 
 
-def test_parts_of_a_big_one_are_remembered(tmp_path: Path) -> None:
-    spool = Spool(tmp_path, 3 * PART)
-    spool.keep("big", b"x" * PART)
-    entry = spool.entry("big")
-    assert entry is not None
-    spool.offered("big", entry)
-    spool.doom("big")
-    spool.doom("big")
-    assert Spool(tmp_path, 1).has_parts("big")
+async def test_parts_of_a_big_one_that_broke_off_are_removed_whichever_way_it_went(
+    moto_server: Server, bucket: str, opened: Opener, eager: None
+) -> None:
+    """Through the spool, and past it; deleted since, and never put again."""
+    moto_server.make(bucket)
+    client = moto_server.client()
+
+    def left() -> list[str]:
+        return sorted(one["Key"] for one in client.list_multipart_uploads(Bucket=bucket).get("Uploads", ()))
+
+    async with fault_proxy(moto_server.endpoint) as proxy:
+        await proxy.set(
+            refused_where(lambda head: b"uploadId=" in head.partition(b"\r\n")[0], "503 Slow Down", "SlowDown")
+        )
+        config = Server(proxy.endpoint).config(bucket, spool="9 MB")
+        async with opened(config) as storage:
+            with pytest.raises(StorageFull):
+                await storage.put("past", b"x" * (9 * 1024 * 1024))
+        config["spool"] = "2 GB"
+        async with opened(config) as storage:
+            await storage.put("through", b"x" * PART)
+            await until(lambda: "through" in left())
+            with suppress(NotReady):
+                await storage.delete("through")
+        assert left() == ["past", "through"]
+        await proxy.set(forward)
+        async with opened(config):
+            await until(lambda: left() == [])
+        assert keys_of(moto_server, bucket) == []
 
 
 def test_one_at_a_time_changes_a_key(spool: Spool, tmp_path: Path) -> None:
