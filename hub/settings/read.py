@@ -159,7 +159,7 @@ class _Reading:
             schema = schemas.COMBINATIONS.get(members)
             values = self.checked(schema, options, keys, members) if schema else self.part("recognizer", options, keys)
             self.strict_alone(values.get("policy", {}), (*keys, "policy"))
-            entries.append(recognizers.Entry(keys, values, members))
+            entries.append(recognizers.Entry(keys, values, members, not members and self.is_service(values)))
         chosen: list[tuple[Keys, str]] = [
             (("cameras", index), camera["recognizer"])
             for index, camera in enumerate(cameras)
@@ -167,6 +167,13 @@ class _Reading:
         ]
         self.report(recognizers.problems_of(self.document, entries, chosen))
         return entries
+
+    def is_service(self, values: Mapping[str, Any]) -> bool:
+        try:
+            spec = self.platforms.spec("recognizer", str(values.get("platform")))
+        except LookupError:  # said already
+            return False
+        return isinstance(spec, RecognizerSpec) and spec.identifier
 
     def put_together(self, entries: Sequence[recognizers.Entry]) -> Recognizers:
         parts = []

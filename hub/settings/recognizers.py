@@ -13,11 +13,13 @@ from .model import Agreeing, Chained, RecognizerPart, Recognizers
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry of `recognizer:` as far as it is valid; `members` names the key that makes it a combination."""
+    """An entry of `recognizer:` as far as it is valid; `members` names the key that makes it a combination, and a
+    `service` is one whose platform finds no faces itself."""
 
     keys: Keys
     values: Mapping[str, Any]
     members: str = ""
+    service: bool = False
 
     @property
     def id(self) -> str:
@@ -44,6 +46,7 @@ def problems_of(document: Document, entries: Sequence[Entry], cameras: Iterable[
         return
     ids = {entry.id for entry in entries}
     platforms = {entry.id for entry in entries if not entry.members}
+    services = {entry.id for entry in entries if entry.service}
     yield from _same_ids(document, entries)
     if not platforms:
         hint = "add an entry with a platform: the combinations need something to combine"
@@ -55,6 +58,9 @@ def problems_of(document: Document, entries: Sequence[Entry], cameras: Iterable[
             where = (*entry.keys, "finder")
             if finder == entry.id:
                 yield from problem_at(document, where, f"{finder!r} cannot find its own faces", "name an embedder")
+            elif finder in services:
+                fact = f"{finder!r} is a service, which finds no faces itself"
+                yield from problem_at(document, where, fact, "name a recogniser of this machine, or remove finder")
             else:
                 yield from _unknown(document, where, finder, ids, platforms)
     for keys, chosen in cameras:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from config import Invalid
 from hub.app import Paths
 from hub.connecting import Tried, try_services
 from hub.runtime.catalog import Catalog
@@ -112,9 +113,13 @@ async def test_azure_face(tmp_path: Path, azure: FakeAzure) -> None:
     assert found.message == "there is no Face service behind recognizer->endpoint (HTTP 302)"
     entra = {"tenant": "t", "client_id": "c", "client_secret": PASSWORD}
     region = "https://westeurope.api.cognitive.microsoft.com/"
-    found = await azure_says(tmp_path, azure, endpoint=region, key=None, entra=entra)
-    assert found.message == "Azure takes no Entra token at an endpoint that a region shares"
-    assert "https://NAME.cognitiveservices.azure.com" in found.hint
+    with pytest.raises(Invalid) as wrong:
+        await azure_says(tmp_path, azure, endpoint=region, key=None, entra=entra)
+    (problem,) = wrong.value.problems
+    assert problem.message.endswith("Azure takes no Entra token at an endpoint that a region shares")
+    assert "https://NAME.cognitiveservices.azure.com" in problem.hint
+    with pytest.raises(Invalid, match=r"hub\.yaml, line 2: .*Azure Face needs a key or an Entra application"):
+        await azure_says(tmp_path, azure, key=None)
 
 
 async def s3_says(folder: Path, endpoint: str, **options: object) -> Tried:

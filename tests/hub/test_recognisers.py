@@ -13,12 +13,12 @@ import pytest
 from aiohttp import web
 from sqlalchemy import text
 
+from config import Invalid
 from hub import app
 from hub.app import open_erasure, open_school
 from hub.db import remote, templates
 from hub.enrolling import Stopped
 from hub.enrolment import ImageResult
-from hub.failure import Failure
 from hub.leaving import forget_elsewhere
 from hub.people import Roll
 from hub.recognisers import Recogniser, finders_of, open_recognisers, spare_finder
@@ -269,7 +269,7 @@ async def test_a_recogniser_that_is_away_holds_up_no_other_cameras(place: School
 async def test_a_service_finds_no_faces_for_another(place: School, fake: FakeAzure) -> None:
     second = cloud(fake).replace("id: cloud", "id: second, finder: cloud")
     write(place, LOCAL + cloud(fake) + second)
-    with pytest.raises(Failure, match="finds no faces itself"):
+    with pytest.raises(Invalid, match=r"line \d+: 'cloud' is a service, which finds no faces itself"):
         async with hub(place):
             pass
 

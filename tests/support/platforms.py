@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import voluptuous as vol
 
-from hub.plugin import Config, Permanent, PluginSpec
+from hub.plugin import Config, Identifier, Permanent, PluginContext, PluginSpec, RecognizerSpec
 from hub.plugin.validators import duration, text, whole_number
 from hub.runtime.catalog import Kind
 
@@ -38,6 +39,12 @@ def together(config: Config) -> None:
         raise RuntimeError(f"cannot cope with {config['password']}")
 
 
+@asynccontextmanager
+async def nothing(config: Config, context: PluginContext) -> AsyncIterator[Identifier]:
+    raise NotImplementedError("only what hub.yaml says of it is looked at")
+    yield
+
+
 SCHEMAS: dict[tuple[Kind, str], dict[Any, Any]] = {
     ("camera", "folder"): {
         vol.Required("path", description="the folder"): text,
@@ -58,6 +65,7 @@ SCHEMAS: dict[tuple[Kind, str], dict[Any, Any]] = {
         vol.Optional("pack", default="dlib"): text,
         vol.Optional("min_face", default=40): whole_number(16, 1000),
     },
+    ("recognizer", "cloud"): {},
     ("storage", "local_disk"): {vol.Optional("path"): text},
 }
 
@@ -79,6 +87,8 @@ class FakePlatforms:
         return [name for its_kind, name in SCHEMAS if its_kind == kind]
 
     def spec(self, kind: Kind, name: str) -> PluginSpec:
+        if name == "cloud":
+            return RecognizerSpec(name=name, config_schema=SCHEMAS[kind, name], open=nothing, identifier=True)
         return PluginSpec(
             name=name,
             config_schema=SCHEMAS[kind, name],

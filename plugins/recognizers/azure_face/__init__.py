@@ -139,6 +139,7 @@ def fras_plugins() -> Sequence[Spec]:
             name="azure_face",
             config_schema=CONFIG_SCHEMA,
             open=open_recogniser,
+            check=check,
             identifier=True,
             place=lambda config: f"{config['endpoint'].partition('://')[2]}/{config['group']}",
             probe=probe,

@@ -115,6 +115,14 @@ def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, old: str, new: str,
     assert lines[0].startswith(problem)
 
 
+def test_a_service_finds_no_faces_for_another(tmp_path: Path) -> None:
+    services = "recognizer:\n  - {id: one, platform: cloud}\n  - {id: two, platform: cloud, finder: one}\n"
+    lines = said(tmp_path, services + "  - {id: local, platform: onnx_local}\n")
+    assert lines == [
+        "5: 'one' is a service, which finds no faces itself; name a recogniser of this machine, or remove finder"
+    ]
+
+
 def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
     wrong = SEVERAL.replace("[local, other]", "[local, x]").replace("agree: 2", "agree: 9").replace("pack", "pakc")
     assert len(said(tmp_path, wrong)) == 3
