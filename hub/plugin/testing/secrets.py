@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, unquote
+
+import pytest
 
 SHORTEST = 4
 """Characters; anything shorter turns up by chance."""
@@ -25,6 +29,16 @@ def secrets_of(config: Mapping[str, Any]) -> frozenset[str]:
 def shown(secrets: frozenset[str], *texts: str) -> bool:
     """Whether any of `texts` holds a secret."""
     return any(secret in text for secret in secrets for text in texts)
+
+
+@contextmanager
+def no_secret_is_logged(secrets: frozenset[str], caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Fails when a log line, of any level and library, shows one of `secrets`; with a traceback where it has one."""
+    begin = len(caplog.records)
+    with caplog.at_level(logging.DEBUG):
+        yield
+    for record in caplog.records[begin:]:
+        assert not shown(secrets, logging.Formatter().format(record)), f"{record.name} logged a secret"
 
 
 def where_nobody_is(config: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import voluptuous as vol
 
-from hub.plugin import Burst, CameraEvent, Candidate, Frame, Heartbeat, Model, Picture
+from hub.plugin import (
+    Burst,
+    CameraEvent,
+    CameraSpec,
+    Candidate,
+    Frame,
+    Heartbeat,
+    Model,
+    NotReady,
+    Picture,
+    PluginContext,
+)
 from hub.plugin.testing import (
     CameraContract,
     IdentifierContract,
@@ -23,8 +38,12 @@ from hub.plugin.testing import (
     StorageContract,
     keeps_ticking,
     make_context,
+    nothing_left_open,
     nothing_left_running,
 )
+from hub.plugin.testing import context as stand_in
+from hub.plugin.testing.secrets import no_secret_is_logged, secrets_of, where_nobody_is
+from hub.runtime import threads
 from tests.support.plugins import FakeCamera
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -150,6 +169,97 @@ async def test_a_plugin_that_leaves_a_task_or_a_thread(monkeypatch: pytest.Monke
             thread.start()
     release.set()
     thread.join()
+
+
+async def test_a_plugin_that_leaves_a_socket_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.plugin.testing.leaks.PATIENCE", 0.05)
+    with pytest.raises(AssertionError, match="left open after closing: socket"):
+        async with nothing_left_open():
+            left = socket.socket()
+    async with nothing_left_open():
+        left.close()
+        with socket.socket():
+            pass
+
+
+@pytest.mark.parametrize(("moment", "live"), [(timedelta(minutes=2), False), (timedelta(minutes=-2), True)])
+async def test_a_camera_whose_clock_is_off(moment: timedelta, live: bool) -> None:
+    wrong = replace(frame(0), captured_at=datetime.now(UTC) + moment, live=live)
+    right = replace(frame(0), captured_at=datetime.now(UTC), live=live)
+    await QuickContract().test_times_are_utc_and_not_in_the_future(camera(right))
+    with pytest.raises(AssertionError, match=r"in the future|a live picture of"):
+        await QuickContract().test_times_are_utc_and_not_in_the_future(camera(wrong))
+
+
+CONFIG = {"url": "http://admin:p%40ss@127.0.0.1:8080/x.jpg", "api_key": "abcdef", "entra": {"client_secret": "s-e-c"}}
+
+
+def test_what_is_secret_in_a_configuration() -> None:
+    assert secrets_of(CONFIG) == {"p%40ss", "p@ss", "p%2540ss", "abcdef", "s-e-c"}
+    assert secrets_of({"path": "incoming", "every": "1 s", "keys": 3, "password": "abc"}) == frozenset()
+
+
+def test_where_nobody_is() -> None:
+    assert where_nobody_is(CONFIG) == {**CONFIG, "url": "http://admin:p%40ss@127.0.0.1:1/x.jpg"}
+    assert where_nobody_is({"path": "incoming", "url": "http://192.168.127.0.0.1:80"}) is None
+
+
+@pytest.mark.parametrize("said", ["in the message", "behind it", "not at all"])
+def test_a_plugin_that_logs_a_secret(said: str, caplog: pytest.LogCaptureFixture) -> None:
+    def log() -> None:
+        with no_secret_is_logged(frozenset({"hunter2"}), caplog):
+            try:
+                raise ValueError("hunter2")
+            except ValueError:
+                words = "hunter2" if said == "in the message" else "refused"
+                logging.getLogger("fras.toy").debug(words, exc_info=said == "behind it")
+
+    if said == "not at all":
+        log()
+    else:
+        with pytest.raises(AssertionError, match=r"fras\.toy logged a secret"):
+            log()
+
+
+@pytest.mark.parametrize(
+    "fault", ["", "two lines", "tells", "leaves a task", "leaves a file", "raises its own", "chains"]
+)
+async def test_the_contract_of_probes(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.plugin.testing.leaks.PATIENCE", 0.05)
+    left: list[Any] = []
+
+    async def probe(config: Mapping[str, Any], context: PluginContext) -> str:
+        if config["url"].endswith(":1/x.jpg"):
+            if fault == "raises its own":
+                raise KeyError("url")
+            try:
+                raise OSError("abcdef")
+            except OSError as error:
+                raise NotReady("nobody is there") from (error if fault == "chains" else None)
+        if fault == "leaves a task":
+            left.append(asyncio.create_task(asyncio.sleep(9)))
+        if fault == "leaves a file":
+            left.append(socket.socket())
+        return {"two lines": "a camera\nof ours", "tells": "a camera with abcdef"}.get(fault, "a camera")
+
+    schema = {vol.Required("url"): str, vol.Required("api_key"): str, vol.Required("entra"): dict}
+    spec = CameraSpec(name="toy", config_schema=schema, open=None, probe=probe)  # type: ignore[arg-type]
+
+    async def prober(config: Mapping[str, Any]) -> str:
+        async with make_context(tmp_path) as context:
+            return await probe(config, context)
+
+    async def everything() -> None:
+        await QuickContract().test_its_probe_answers_in_one_line(spec, prober, CONFIG, secrets_of(CONFIG))
+        await QuickContract().test_nobody_there_is_said_and_no_secret(spec, prober, CONFIG, secrets_of(CONFIG))
+
+    if fault:
+        with pytest.raises((AssertionError, KeyError)):
+            await everything()
+    else:
+        await everything()
+    for one in left:
+        (one.cancel if fault == "leaves a task" else one.close)()
 
 
 class MemoryStorage:
@@ -304,6 +414,10 @@ async def test_the_contract_of_identifiers(fault: str) -> None:
             await everything()
     else:
         await everything()
+
+
+def test_authors_have_as_many_threads_as_the_hub_gives() -> None:
+    assert stand_in.THREADS == threads.THREADS
 
 
 async def test_the_context_for_authors(tmp_path: Path) -> None:
