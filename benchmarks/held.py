@@ -1,0 +1,56 @@
+"""What this process holds: memory, threads, open files, tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import gc
+import threading
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psutil
+
+FLAT: Final = 5.0
+"""Megabytes more that are no growth."""
+IDLE_THREADS: Final = 4
+"""A pool may start so many more meanwhile; it keeps them."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """`memory` is resident bytes, once free memory has gone back to the system."""
+
+    memory: int
+    threads: int
+    files: int
+    tasks: int
+
+    @classmethod
+    def now(cls) -> Held:
+        gc.collect()
+        if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # glibc's
+            trim(0)
+        process = psutil.Process()
+        return cls(process.memory_info().rss, threading.active_count(), process.num_fds(), len(asyncio.all_tasks()))
+
+    def megabytes_since(self, before: Held) -> float:
+        return round((self.memory - before.memory) / 1e6, 1)
+
+    def flat_since(self, before: Held) -> bool:
+        return (
+            self.megabytes_since(before) <= FLAT
+            and self.files <= before.files
+            and self.tasks <= before.tasks
+            and self.threads <= before.threads + IDLE_THREADS
+        )
+
+    def since(self, before: Held) -> dict[str, Any]:
+        """For a report."""
+        return {
+            "megabytes_more": self.megabytes_since(before),
+            "megabytes": round(self.memory / 1e6),
+            "open_files": [before.files, self.files],
+            "threads": [before.threads, self.threads],
+            "tasks": [before.tasks, self.tasks],
+        }
