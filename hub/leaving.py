@@ -15,15 +15,15 @@ async def forget_elsewhere(school: School, person: str) -> dict[str, str]:
     is."""
     async with school.database.read() as connection:
         holders = await remote.holders(connection, person)
-    parts = {part.gallery: part for part in reversed(school.settings.recognizer.parts)}
+    parts = {part.id: part for part in school.settings.recognizer.parts}
     said = {}
     for gallery in holders:
-        if gallery not in parts:
+        name = school.settings.recogniser_at(gallery)
+        if not name:
             said[gallery] = f"it is not in hub.yaml any more; {PUT_BACK}"
             continue
-        name = parts[gallery].id
         try:
-            async with open_recogniser(school, parts[gallery]) as service:
+            async with open_recogniser(school, parts[name]) as service:
                 if isinstance(service, Identifier):
                     await Pseudonymous(service, gallery, school.database, school.clock).forget(person)
                     said[name] = ""

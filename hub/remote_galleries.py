@@ -109,6 +109,14 @@ class RemoteGallery:
         _, missing = await self._due()
         return list(missing)
 
+    async def unserved(self) -> list[str]:
+        """Who consented, and is not known there: the service refused every portrait, and there is no other to send."""
+        leaving, missing = await self._due()
+        async with self._database.read() as connection:
+            sent = await remote.sent(connection, self._gallery)
+        refused = [person for person, answers in sent.items() if all(answers.values())]
+        return [person for person in refused if person not in missing and person not in leaving]
+
     async def _due(self) -> tuple[list[str], dict[str, dict[str, str]]]:
         """Who is to be forgotten, and where storage keeps what is to be sent, by person and SHA-256.
 

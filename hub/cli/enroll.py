@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +21,7 @@ from hub.plugin import PluginError
 from hub.portraits import read_pupils
 from hub.recognition.consent import OBJECTIONS, Consent
 from hub.registration import Signature, register_people
+from hub.remote_galleries import RemoteGallery
 
 
 def enroll(
@@ -47,7 +48,8 @@ def enroll(
 
     Ctrl-C loses nothing: run it again to go on. Where one of several recognisers does not work now, everybody is
     enrolled with the others, and who is missing is listed: run it again. Without standing consent people are listed as
-    pending and get no template. In all these cases the exit code is 1.
+    pending and get no template. In all these cases, and where a service refuses every portrait of somebody, the exit
+    code is 1.
     """
     if (consent is None) != (signed_by is None):
         raise typer.BadParameter("--consent and --signed-by belong together: consent is somebody's signature")
@@ -70,27 +72,36 @@ async def _again(where: Paths, json_lines: bool) -> int:
             report.add(result)
         report.end({})
         report.lack_what_stopped([], enrolment.unable)
-        await _elsewhere(where, enrolment, report)
+        await _elsewhere(where, enrolment, report, None)
     return 0 if report.complete else 1
 
 
-async def _elsewhere(where: Paths, enrolment: Enrolments, report: _Report) -> None:
-    """Enrols with the services, too, and says what they made of the portraits; a running hub does it by itself."""
+async def _elsewhere(where: Paths, enrolment: Enrolments, report: _Report, people: Collection[str] | None) -> None:
+    """Enrols with the services, too, and says what they made of the portraits; a running hub does it by itself.
+
+    Whom of `people`, or of everybody, a service refused altogether is said each time.
+    """
     beside_a_hub = bool(enrolment.galleries) and in_use(where.data)
     for name, gallery in enrolment.galleries.items():
         if beside_a_hub and gallery.open:
             report.left_to_the_hub(name, await gallery.unsent())
-            continue
-        try:
-            settled = await gallery.settle()
-        except PluginError as error:
-            report.lack(name, await gallery.unsent(), error)
-            console.say("when that works: fras people reconcile, or enrol again; a running hub does so by itself")
-            continue
-        for (person, sha256), reason in settled.refused.items():
-            report.refused_there(name, person, sha256, reason)
-        serving = settled.sent - len(settled.refused)
-        console.say(f"recognizer {name}: {serving} portraits enrolled there, {len(settled.refused)} refused")
+        else:
+            await _send(name, gallery, report)
+        unserved = [person for person in await gallery.unserved() if people is None or person in people]
+        report.unserved(name, unserved)
+
+
+async def _send(name: str, gallery: RemoteGallery, report: _Report) -> None:
+    try:
+        settled = await gallery.settle()
+    except PluginError as error:
+        report.lack(name, await gallery.unsent(), error)
+        console.say("when that works: fras people reconcile, or enrol again; a running hub does so by itself")
+        return
+    for (person, sha256), reason in settled.refused.items():
+        report.refused_there(name, person, sha256, reason)
+    serving = settled.sent - len(settled.refused)
+    console.say(f"recognizer {name}: {serving} portraits enrolled there, {len(settled.refused)} refused")
 
 
 async def _enroll(where: Paths, folder: Path, signature: Signature | None, json_lines: bool) -> int:
@@ -115,8 +126,9 @@ async def _enroll(where: Paths, folder: Path, signature: Signature | None, json_
                         report.add(result)
                         bar.update(task, completed=report.portraits)
                 report.end(pending)
-                report.lack_what_stopped([pupil.id for pupil in consenting], enrolment.unable)
-                await _elsewhere(where, enrolment, report)
+                people = [pupil.id for pupil in consenting]
+                report.lack_what_stopped(people, enrolment.unable)
+                await _elsewhere(where, enrolment, report, people)
         else:
             report.end(pending)
     return 0 if report.complete and not pending else 1
@@ -179,6 +191,17 @@ class _Report:
         else:
             said = f"{console.printable(person)}, picture {sha256[:12]}: refused: {console.printable(reason)}"
             console.say(f"{_of(name)}{said}")
+
+    def unserved(self, name: str, people: Sequence[str]) -> None:
+        """Whom a service does not recognise, for no portrait serves there."""
+        for person in people:
+            self._counts[person, name] = 0
+            if self._json:
+                console.emit({"person": person, "template": False, "images": 0} | _by(name))
+            console.say(
+                f"{_of(name)}{console.printable(person)}: not recognised there, for no portrait serves; "
+                "fras people show says why; add better ones and enrol again"
+            )
 
     def left_to_the_hub(self, name: str, people: Sequence[str]) -> None:
         for person in people if self._json else ():

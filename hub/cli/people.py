@@ -10,6 +10,7 @@ from hub.app import Paths, open_erasure, open_remote_galleries, open_school
 from hub.cli import console
 from hub.failure import Failure
 from hub.leaving import forget_elsewhere
+from hub.overview.services import at_services
 from hub.people import Known, Roll
 from hub.plugin import PluginError
 from hub.recognition.consent import Consent
@@ -39,7 +40,7 @@ def show(
     config: console.ConfigOption = console.CONFIG,
     data: console.DataOption = None,
 ) -> None:
-    """One person: consent signer by signer, and what became of each portrait."""
+    """One person: consent signer by signer, and what became of each portrait, here and at services."""
     where = console.paths(config, data)
     console.run(_show(where, person, json_lines), where)
 
@@ -134,6 +135,8 @@ async def _show(where: Paths, person: str, json_lines: bool) -> int:
         one = await roll.one(person)
         said = await roll.consent_of(person)
         portraits = await roll.portraits_of(person)
+        async with school.database.read() as connection:
+            services = await at_services(connection, school.settings, person, school.clock.now())
     if json_lines:
         events = [
             {
@@ -148,7 +151,16 @@ async def _show(where: Paths, person: str, json_lines: bool) -> int:
         images = [
             {"sha256": image.source_sha256, "state": str(image.state), "reason": image.reason} for image in portraits
         ]
-        console.emit(_record(one) | {"events": events, "portraits": images})
+        elsewhere = [
+            {
+                "recognizer": service.name,
+                "serving": service.serving,
+                "refused": [{"sha256": sha256, "reason": reason} for sha256, reason in service.refused.items()],
+                "to_delete": service.leaving,
+            }
+            for service in services
+        ]
+        console.emit(_record(one) | {"events": events, "portraits": images, "services": elsewhere})
         return 0
     console.tell(f"{console.printable(one.name)} ({console.printable(one.id)})", style="bold")
     console.tell(f"  class    {console.printable(one.class_name or '–')}")
@@ -163,6 +175,10 @@ async def _show(where: Paths, person: str, json_lines: bool) -> int:
     for image in portraits:
         if image.reason:
             console.tell(f"           {image.source_sha256[:12]} refused: {console.printable(image.reason)}")
+    for service in services:
+        console.tell(f"  service  {console.printable(service.name)}: {service.standing}")
+        for sha256, reason in service.refused.items():
+            console.tell(f"           {sha256[:12]} refused: {console.printable(reason)}")
     return 0
 
 

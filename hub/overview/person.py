@@ -11,6 +11,7 @@ from hub.db import overview, overview_evidence, overview_people, people
 from hub.db.overview_evidence import Seen
 
 from .lectures import LectureTally, lectures_called
+from .services import AtService, at_services
 from .tally import percentage
 from .view import View
 
@@ -30,7 +31,8 @@ class LectureMark:
 class PersonPage:
     """`percentage` is of decided days, None before the first; `seen_by` counts observations by camera, most first.
 
-    `days` are all local dates with marks, in order; `undecided` counts those neither present nor absent.
+    `days` are all local dates with marks, in order; `undecided` counts those neither present nor absent. `services`
+    are what galleries elsewhere have of the person.
     """
 
     id: str
@@ -45,6 +47,7 @@ class PersonPage:
     seen_by: Mapping[str, int]
     days: tuple[tuple[date, Status], ...]
     marks: tuple[LectureMark, ...]
+    services: tuple[AtService, ...]
 
     @property
     def frequent_camera(self) -> str | None:
@@ -61,6 +64,7 @@ async def person_page(view: View, person_id: str) -> PersonPage | None:
         seen_by = await overview_evidence.seen_by(connection, person_id)
         by_camera = await overview_people.recognisable(connection, [person_id], view.now)
         days = await overview.days_of(connection, person_id)
+        services = await at_services(connection, view.settings, person_id, view.now)
         marks = await overview.latest_of(connection, person_id, MARKS)
         lectures = await lectures_called(view, connection, {mark.lecture: {mark.status: 1} for mark in marks})
     present = sum(status is Status.PRESENT for status in days.values())
@@ -78,4 +82,5 @@ async def person_page(view: View, person_id: str) -> PersonPage | None:
         seen_by=seen_by,
         days=tuple((date.fromisoformat(day), status) for day, status in days.items()),
         marks=tuple(LectureMark(mark, lectures.get(mark.lecture)) for mark in marks),
+        services=services,
     )

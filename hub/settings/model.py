@@ -197,6 +197,10 @@ class Settings:
         """Where the service with this id keeps people."""
         return {part.id: part.gallery for part in self.recognizer.parts}[recogniser]
 
+    def recogniser_at(self, gallery: str) -> str:
+        """The id of the first recogniser whose people are kept there; empty where there is none."""
+        return next((part.id for part in self.recognizer.parts if part.gallery == gallery), "")
+
     @property
     def rooms(self) -> dict[str, str]:
         """The room that each camera watches, or watched."""

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from PIL import Image
 
 from hub.lock import lock_data_folder
-from tests.support.azure import FakeAzure, faults, serving
+from tests.support.azure import FakeAzure, crop, faults, serving
 from tests.support.azure.server import KEY
 from tests.support.fras import Answer, School
 from tests.support.running import change
@@ -145,6 +146,38 @@ def test_a_service_that_refuses_stops_no_other(place: School, monkeypatch: pytes
         answer = place.fras("enroll", folder, "--json")
         assert (answer.code, accepted(answer), lacking(answer)) == (0, {}, [])
         assert there(fake) == {"ada": 2, "bob": 2}
+
+
+def test_whom_a_service_refuses_is_said_each_time(place: School) -> None:
+    """Faces of 75 pixels are good enough for this machine, and for Azure not to enrol."""
+    for number in range(2):
+        small = crop("ada", face=75, brightness=-3 * number)
+        Image.fromarray(small.pixels).save(place.folder / "portraits" / "ada" / f"{number}.png")
+    Image.fromarray(crop("bob", face=75).pixels).save(place.folder / "portraits" / "bob" / "0.png")
+    folder, why = str(place.folder / "portraits"), "Azure calls its quality medium, and enrolling takes high"
+    with azure() as fake:
+        change(place, LOCAL, LOCAL + cloud(fake))
+        answer = place.fras("enroll", folder, *GRANTED, "--json")
+        assert answer.code == 1
+        assert {"person": "ada", "template": False, "images": 0, "recognizer": "cloud"} in answer.lines
+        assert there(fake) == {"": 0, "bob": 1}
+        for words in (("enroll", folder), ("enroll", "--again")):
+            answer = place.fras(*words)
+            assert answer.code == 1
+            assert "recognizer cloud: ada: not recognised there, for no portrait serves" in answer.err
+            assert "cloud: bob" not in answer.err
+        with lock_data_folder(place.folder / "data"):  # as a running hub does
+            assert place.fras("enroll", folder).code == 1
+        (told,) = place.fras("people", "show", "ada", "--json").lines[0]["services"]
+        assert (told["recognizer"], told["serving"], told["to_delete"]) == ("cloud", 0, False)
+        assert [one["reason"] for one in told["refused"]] == [why, why]
+        shown = place.fras("people", "show", "ada").out
+        assert "service  cloud: not recognised there, for no portrait serves" in shown
+        assert shown.count(f"refused: {why}") == 2
+        assert "cloud: 1 portrait enrolled there, 1 refused" in place.fras("people", "show", "bob").out
+        fake.fault = faults.status(401)
+        place.fras("people", "consent", "bob", "withdrawn", "--signed-by", "a parent")
+        assert "cloud: still to be deleted there" in place.fras("people", "show", "bob").out
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ import pytest
 
 from hub.attendance.records import Status
 from hub.attendance.timetable import Weekly
-from hub.db import observations
+from hub.db import consent, observations, remote
 from hub.db.people import Person
+from hub.recognition.consent import Consent
 from hub.runtime.health import Health, State
 from tests.support.pages import ADA, BOB, Browser, lecture, taught
 from tests.support.panel import MONDAY, Panel, at
@@ -110,6 +111,25 @@ async def test_any_id_has_a_page_of_its_own(panel: Panel, browser: Browser, pers
     assert answer.status == 200
     assert "&lt;script&gt;alert(1)" in html
     assert "<script>alert" not in html
+
+
+async def test_what_services_made_of_portraits_is_on_the_page(panel: Panel, browser: Browser) -> None:
+    await panel.enrol(ADA)
+    assert "At services" not in (await browser.open("/people/ada")).main
+    async with panel.database.write() as connection:
+        for gallery in ("azure_face a/b", "azure_face c/d"):
+            await remote.begin(connection, gallery, "ada", at("08:00"))
+        refused = {"1": "Azure finds no <face> in it", "2": "Azure finds no <face> in it"}
+        await remote.record(connection, "azure_face c/d", "ada", refused | {"3": ""}, at("08:00"))
+    main = (await browser.open("/people/ada")).main
+    assert "azure_face a/b: not enrolled there yet" in main
+    assert "azure_face c/d: 1 portrait enrolled there, 2 refused" in main
+    assert "2 portraits refused: Azure finds no <face> in it" in main
+    async with panel.database.write() as connection:
+        await consent.append(
+            connection, person="ada", signer="ada", state=Consent.WITHDRAWN, at=at("09:00"), notice_version=""
+        )
+    assert (await browser.open("/people/ada")).main.count("still to be deleted there") == 2
 
 
 async def test_percentage_is_of_decided_days(panel: Panel, browser: Browser) -> None:
