@@ -28,8 +28,10 @@ class DatabaseFull(DatabaseError):
     """No room to write; nothing of the transaction was kept, and it may be tried again."""
 
 
+_AGAIN = "try again; frames that cameras bring come again by themselves"
+
 _SAYINGS: tuple[tuple[str, type[DatabaseError], str, str], ...] = (
-    ("SQLITE_FULL", DatabaseFull, "has no room left on its disk", "free some space; it is tried again"),
+    ("SQLITE_FULL", DatabaseFull, "has no room left on its disk", f"free some space, then {_AGAIN}"),
     (
         "SQLITE_BUSY",
         DatabaseError,
@@ -79,18 +81,18 @@ _STATES: tuple[tuple[str, type[DatabaseError], str, str], ...] = (
     ),
     ("3D000", DatabaseError, "does not exist on its server", "create it: createdb -O USER NAME"),
     ("42501", DatabaseError, "does not let this user do what FRAS needs", "make the user the database's owner"),
-    ("40", DatabaseError, "was being changed by another program at the same time", "it is tried again"),
+    ("40", DatabaseError, "was being changed by another program at the same time", _AGAIN),
     (
         "55P03",
         DatabaseError,
         "is being written by another program",
         "wait for the other fras command to finish, then try again",
     ),
-    ("53100", DatabaseFull, "has no room left on its disk", "free some space; it is tried again"),
+    ("53100", DatabaseFull, "has no room left on its disk", f"free some space, then {_AGAIN}"),
     ("53300", DatabaseError, "has no connection left for FRAS", "raise max_connections on its server"),
     ("25006", DatabaseError, "may only be read: its server is a standby", "name the primary at hub: database:"),
-    ("57P0", DatabaseError, "is being stopped or started by its server", "it is tried again"),
-    ("08", DatabaseError, "has lost its connection", "see whether its server runs; it is tried again"),
+    ("57P0", DatabaseError, "is being stopped or started by its server", _AGAIN),
+    ("08", DatabaseError, "has lost its connection", f"see whether its server runs, then {_AGAIN}"),
 )
 """By SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html), or how it begins."""
 
@@ -100,7 +102,7 @@ def unreachable(error: Exception, name: str) -> DatabaseError:
     if isinstance(error, SQLAlchemyTimeout):
         return DatabaseError(
             f"the database {name} is overburdened: no connection to it was free in time",
-            hint="look at what else its server does; it is tried again",
+            hint=f"look at what else its server does, then {_AGAIN}",
         )
     said = getattr(error, "strerror", None) or ("no answer in time" if isinstance(error, TimeoutError) else str(error))
     return DatabaseError(
