@@ -33,13 +33,13 @@ def convert(data: bytes) -> ModelProto:
     reader.real(), reader.real()  # margin and threshold of the training
     nesting = read_nesting(reader)
     reader.expect("input_rgb_image_sized")
-    mean = np.array([reader.real() for _ in range(3)], dtype=np.float32)
+    mean = np.array([reader.real() for _ in range(3)])
     reader.expect(SIZE), reader.expect(SIZE)
     layers = folded(read_layers(reader, nesting))
 
     graph = Graph("chips", (3, SIZE, SIZE))
     planes = graph.node("Transpose", graph.node("Cast", "chips", to=TensorProto.FLOAT), perm=[0, 3, 1, 2])
-    centred = graph.node("Sub", planes, graph.constant(mean.reshape(1, 3, 1, 1)))
+    centred = graph.node("Sub", planes, graph.weights(mean.reshape(1, 3, 1, 1)))
     graph.tensor = graph.node("Mul", centred, graph.constant(np.array(1 / 256, dtype=np.float32)))
     graph.add(layers)
     chips = helper.make_tensor_value_info("chips", TensorProto.UINT8, ["n", SIZE, SIZE, 3])

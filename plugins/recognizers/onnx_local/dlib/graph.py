@@ -70,6 +70,14 @@ class Graph:
         self._constants.append(numpy_helper.from_array(values, name))
         return name
 
+    def weights(self, values: npt.NDArray[Any]) -> str:
+        """As float32. Raises DamagedFileError for what that does not hold."""
+        with np.errstate(over="ignore"):
+            single = np.ascontiguousarray(values, dtype=np.float32)
+        if not np.isfinite(single).all():
+            raise DamagedFileError("a weight is not a number, or too large for one")
+        return self.constant(single)
+
     def add(self, layers: Sequence[Layer]) -> None:
         """Appends dlib's layers; `shape` must be known throughout when there are AddPrevious among them.
 
@@ -98,7 +106,7 @@ class Graph:
                     block_output = None
                 case Dense(weights):
                     flat = self.node("Flatten", self.tensor)
-                    self.tensor = self.node("MatMul", flat, self.constant(weights.astype(np.float32)))
+                    self.tensor = self.node("MatMul", flat, self.weights(weights))
                     self.shape = (weights.shape[1], 1, 1)
                 case Affine():
                     raise DamagedFileError("an affine layer stands alone")
@@ -120,8 +128,8 @@ class Graph:
         self.tensor = self.node(
             operator,
             self.tensor,
-            self.constant(np.ascontiguousarray(weights, dtype=np.float32)),
-            self.constant(layer.bias.astype(np.float32)),
+            self.weights(weights),
+            self.weights(layer.bias),
             kernel_shape=kernel,
             strides=layer.stride,
             pads=padding * 2,

@@ -64,7 +64,7 @@ def convert(data: bytes) -> ModelProto:
     reader.real(), reader.real()  # what the training ignored
     nesting = read_nesting(reader)
     reader.expect("input_rgb_image_pyramid")
-    mean = np.array([reader.real() for _ in range(3)], dtype=np.float32)
+    mean = np.array([reader.real() for _ in range(3)])
     if (overlap, covered) != (MAX_OVERLAP, 1.0) or (mean != MEAN).any():
         raise DamagedFileError("the face detector: its overlap or means are not the expected ones")
     graph = Graph("tiles", (3, 0, 0))

@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 _SPECIAL_REALS: Final = {32000: math.inf, 32001: -math.inf, 32002: math.nan}
 _TENSOR_VERSION: Final = 2
+_LARGEST_EXPONENT: Final = 1024
+"""Of a double between 1/2 and 1."""
 
 
 class DamagedFileError(ValueError):
@@ -39,7 +41,7 @@ class Reader:
         mantissa, exponent = self.integer(), self.integer()
         if exponent in _SPECIAL_REALS:
             return _SPECIAL_REALS[exponent]
-        if abs(exponent) > 2000:
+        if exponent < -2000 or exponent + mantissa.bit_length() > _LARGEST_EXPONENT:
             raise self._damaged(f"{exponent} is no exponent")
         return math.ldexp(mantissa, exponent)
 

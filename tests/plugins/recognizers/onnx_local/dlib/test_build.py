@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 from hypothesis import given, settings
@@ -17,7 +18,9 @@ from hypothesis import strategies as st
 from hub.plugin import NeedsHuman
 from plugins.recognizers.onnx_local.dlib import build as building
 from plugins.recognizers.onnx_local.dlib import mmod
+from plugins.recognizers.onnx_local.dlib.graph import Graph
 from plugins.recognizers.onnx_local.dlib.landmarks import ShapePredictor
+from plugins.recognizers.onnx_local.dlib.layers import Dense
 from plugins.recognizers.onnx_local.dlib.serialized import DamagedFileError
 
 FILES = ("detector.onnx", "embedder.onnx", "landmarks.npz")
@@ -107,6 +110,13 @@ def test_a_damaged_network_is_refused_or_read(at: int, value: int) -> None:
     data[at] = value
     with contextlib.suppress(DamagedFileError):
         mmod.convert(bytes(data))
+
+
+@pytest.mark.parametrize("weight", [1e39, -1e300, np.inf, np.nan])
+def test_weights_that_no_float32_holds_are_refused(weight: float) -> None:
+    graph = Graph("x", (1, 8, 8))
+    with pytest.raises(DamagedFileError, match="a weight is not a number, or too large"):
+        graph.add([Dense(np.array([[1.0, weight]]))])
 
 
 def test_a_damaged_landmark_model_is_refused(built: Path, tmp_path: Path) -> None:

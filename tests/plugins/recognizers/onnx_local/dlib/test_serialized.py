@@ -46,6 +46,12 @@ def test_infinities_have_exponents_of_their_own(exponent: int, value: float) -> 
     assert Reader(integer(0) + integer(exponent), "file").real() == value
 
 
+@pytest.mark.parametrize(("mantissa", "exponent"), [(1, 1024), (2**53 - 1, 972), (-1, 1999), (1, 31999), (1, -2001)])
+def test_what_is_no_double_is_refused(mantissa: int, exponent: int) -> None:
+    with pytest.raises(DamagedFileError, match="is no exponent"):
+        Reader(integer(mantissa) + integer(exponent), "file").real()
+
+
 @given(st.text(alphabet=st.characters(max_codepoint=127), max_size=50))
 def test_names_come_back(value: str) -> None:
     assert Reader(integer(len(value)) + value.encode(), "file").text() == value
