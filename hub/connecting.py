@@ -21,7 +21,7 @@ from hub.nodes.cameras import PLATFORM as NODES
 from hub.plugin import NotReady, PluginError, Probe
 from hub.runtime.catalog import Catalog, Kind
 from hub.runtime.context import Context, Surroundings, closing, nothing_acknowledged
-from hub.runtime.faults import meaning
+from hub.runtime.faults import PRIVATE, meaning
 from hub.runtime.tasks import Abandoned, put_down
 from hub.runtime.threads import DaemonPool
 from hub.settings import Part, Settings
@@ -204,15 +204,18 @@ async def _into(outcome: list[str | BaseException], call: Callable[[], Awaitable
 
 
 def _line(text: str, secrets: frozenset[str]) -> str:
-    return redact(" ".join(text.split()), secrets)
+    line = redact(" ".join(text.split()), secrets)
+    return "".join(letter if letter.isprintable() else "?" for letter in line)
 
 
 def _secrets(value: Any) -> Iterator[str]:
-    """Every value that came from `!secret` or `!env_var`, however deep."""
+    """Every value that came from `!secret` or `!env_var`, or has the name of a secret, however deep."""
     if isinstance(value, Secret):
         yield str(value)
     elif isinstance(value, Mapping):
-        for inner in value.values():
+        for key, inner in value.items():
+            if isinstance(inner, str) and PRIVATE.search(str(key)):
+                yield inner
             yield from _secrets(inner)
     elif isinstance(value, list | tuple | set | frozenset):
         for inner in value:

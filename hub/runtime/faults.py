@@ -15,7 +15,8 @@ LONGEST_SUMMARY = 200
 _URL = re.compile(r"(\W*(?:\w[\w+.-]*:)?//)?(\S+)")
 _DELIMITERS = re.compile("[/?#=]")
 _BEHIND = re.compile("(?<=[?#=]).+")
-_PRIVATE = re.compile("pass|pwd|secret|token|key|credential|signature", re.IGNORECASE)
+PRIVATE = re.compile("pass|pwd|secret|token|key|credential|signature", re.IGNORECASE)
+"""In the name of what holds a secret."""
 
 
 class PluginFault(NotReady):
@@ -50,7 +51,7 @@ def _masked_word(word: re.Match[str]) -> str:
     login, at, place = rest.rpartition("@")
     if at and (scheme or ":" in login):
         return scheme + (MASK if _DELIMITERS.search(login) else f"{MASK}@{_BEHIND.sub(MASK, place)}")
-    if scheme or "?" in rest or _PRIVATE.search(rest.partition("=")[0]):
+    if scheme or "?" in rest or PRIVATE.search(rest.partition("=")[0]):
         return scheme + _BEHIND.sub(MASK, rest)
     return word[0]
 

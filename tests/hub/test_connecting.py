@@ -185,6 +185,12 @@ async def test_one_that_does_not_end_is_abandoned(probed: School, monkeypatch: p
             await asyncio.sleep(0.02)
 
 
+async def test_a_password_that_stands_in_hub_yaml_itself_is_not_shown_either(probed: School) -> None:
+    cameras(probed, "fails", more=', password: "open\\u001bsesame"')
+    found = (await tried(probed))["camera cam-fails"]
+    assert found.message == "the password *** is wrong"
+
+
 @pytest.mark.sqlite
 def test_the_database_is_looked_at(probed: School) -> None:
     cameras(probed, "works")

@@ -15,7 +15,7 @@ from yarl import URL
 from hub.plugin import Config, NeedsHuman, NotReady, PluginContext, PluginError
 from hub.plugin.live import Address
 
-from .login import Login
+from .login import Login, fit
 from .options import destination
 
 JPEG: Final = b"\xff\xd8\xff"
@@ -121,7 +121,7 @@ class Door:
             raise NotReady(f"{place} answers with status {status}", hint="restart the camera if this lasts")
         image = await self._read(response)
         if not image.startswith(JPEG):
-            given = "nothing" if not image else response.content_type
+            given = "nothing" if not image else fit(response.content_type)
             raise NotReady(f"{place} answers with {given}, not with a JPEG", hint="open this address in a browser")
         tags = (("If-None-Match", "ETag"), ("If-Modified-Since", "Last-Modified"))
         self.worked = True

@@ -25,6 +25,11 @@ _ITEM: Final = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*+"?)++')
 _PARAMETER: Final = re.compile(r'(?<![\w-])([\w-]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"?|([^\s,"]*+))')
 
 
+def fit(text: str) -> str:
+    """What a server wrote, as it may be shown: no control characters, and short."""
+    return re.sub("[^ -~]", "?", text)[:60]
+
+
 @dataclass(frozen=True, slots=True)
 class Challenge:
     """One way to log in that a server offers: RFC 9110, section 11.3. `scheme` is in small letters."""
@@ -127,15 +132,15 @@ class Login:
             if not one.why_not:
                 return f"Digest {one.parameters}"
         if digests:
-            kinds = ", ".join(one.why_not for one in digests)
+            kinds = fit(", ".join(one.why_not for one in digests))
             raise NeedsHuman(
-                f"{self._where.shown} asks for a kind of digest that FRAS does not know ({kinds})"[:300],
+                f"{self._where.shown} asks for a kind of digest that FRAS does not know ({kinds})",
                 hint="choose digest with MD5 or SHA-256 in the camera's settings; the password was not sent",
             )
         if offered and not any(one.scheme == "basic" for one in offered):
-            schemes = ", ".join(one.scheme for one in offered)
+            schemes = fit(", ".join(one.scheme for one in offered))
             raise NeedsHuman(
-                f"{self._where.shown} asks for a login that FRAS does not know ({schemes})"[:300],
+                f"{self._where.shown} asks for a login that FRAS does not know ({schemes})",
                 hint="choose digest in the camera's settings; the password was not sent",
             )
         return ""

@@ -208,6 +208,26 @@ async def test_what_is_no_picture(
     assert said in error.message
 
 
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        (b"200 OK\r\nContent-Type: text/\x1b[31m\xff", "answers with text/?[31m?, not with a JPEG"),
+        (b"401 No\r\nWWW-Authenticate: Digest algorithm=\x1b[2J\x07\xfe", "does not know (?[2J??)"),
+    ],
+)
+async def test_nothing_that_a_camera_writes_takes_over_a_terminal_or_a_log(
+    tmp_path: Path, head: bytes, said: str
+) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 " + head + b"\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx")
+        await writer.drain()
+
+    async with misbehaving(answer) as port:
+        error = await fault(tmp_path, f"http://127.0.0.1:{port}/x.jpg", user=USER, password=SECRET)
+    assert said in error.message
+
+
 async def test_pages_streams_and_redirects_are_told_apart(tmp_path: Path, web_camera: WebCamera) -> None:
     async with serving(web_camera) as address:
         assert "text/html" in (await fault(tmp_path, f"{address}/page.jpg")).message
