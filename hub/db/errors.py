@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeout
 
@@ -105,6 +107,8 @@ def unreachable(error: Exception, name: str) -> DatabaseError:
             hint=f"look at what else its server does, then {_AGAIN}",
         )
     said = getattr(error, "strerror", None) or ("no answer in time" if isinstance(error, TimeoutError) else str(error))
+    if isinstance(error, ConnectionError) and error.errno:
+        said = os.strerror(error.errno)  # asyncio's own words are those of a programmer
     return DatabaseError(
         f"the database {name} cannot be reached: {said}",
         hint="check the host and port at hub: database:, and that the server runs and lets this machine in",

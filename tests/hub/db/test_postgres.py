@@ -17,7 +17,7 @@ from tests.support import postgres
 
 
 async def test_a_server_that_is_not_there_is_said() -> None:
-    with pytest.raises(DatabaseError, match=r"cannot be reached: .*; check the host and port") as said:
+    with pytest.raises(DatabaseError, match=r"cannot be reached: Connection refused; check the host") as said:
         async with open_database("postgresql://fras:secret@127.0.0.1:1/school"):
             pass
     assert "secret" not in str(said.value)
