@@ -4,9 +4,28 @@ from __future__ import annotations
 
 from hub.app import School, open_recogniser
 from hub.db import remote
+from hub.failure import Failure
 from hub.plugin import Identifier, PluginError
 from hub.pseudonyms import Pseudonymous
 from hub.remote_galleries import PUT_BACK
+
+
+async def abandon(school: School, gallery: str) -> int:
+    """Somebody has deleted a gallery at its provider; answers how many people may have been in it.
+
+    Raises Failure for one that hub.yaml names, and for one that nobody was sent to.
+    """
+    if name := school.settings.recogniser_at(gallery):
+        raise Failure(
+            f"{gallery} is where recognizer {name} of hub.yaml keeps people",
+            hint="take that out of hub.yaml first; then fras reload",
+        )
+    async with school.database.write() as connection:
+        others = [other for other in await remote.galleries(connection) if not school.settings.recogniser_at(other)]
+        if gallery not in others:
+            known = f"those are: {', '.join(others)}" if others else "nobody is waited for anywhere else"
+            raise Failure(f"nobody is at {gallery!r} as far as the hub knows", hint=known)
+        return await remote.abandon(connection, gallery)
 
 
 async def forget_elsewhere(school: School, person: str) -> dict[str, str]:

@@ -49,6 +49,10 @@ class Roll:
                 for person in await people.all(connection)
             ]
 
+    async def knows(self, person: str) -> bool:
+        async with self._database.read() as connection:
+            return await people.get(connection, person) is not None
+
     async def one(self, person: str) -> Known:
         """Raises Failure when nobody has the id."""
         async with self._database.read() as connection:

@@ -21,7 +21,10 @@ from hub.runtime.backoff import BackOff
 
 logger = logging.getLogger("fras.remote")
 
-PUT_BACK = "put its settings back under an id of their own until they are deleted there, or delete it at the provider"
+PUT_BACK = (
+    "put its settings back under an id of their own until they are deleted there, or delete it at the provider and say "
+    "so: fras people reconcile --deleted"
+)
 """What to do about a gallery that hub.yaml does not name any more."""
 LOOK = 0.5
 """Seconds between two looks at whether people, consent or templates have changed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from hub.app import Paths, open_erasure, open_remote_galleries, open_school
 from hub.cli import console
 from hub.failure import Failure
-from hub.leaving import forget_elsewhere
+from hub.leaving import abandon, forget_elsewhere
 from hub.overview.services import at_services
 from hub.people import Known, Roll
 from hub.plugin import PluginError
@@ -86,20 +87,27 @@ def remove(
     config: console.ConfigOption = console.CONFIG,
     data: console.DataOption = None,
 ) -> None:
-    """Deletes a person with templates, portraits, crops, sightings and marks."""
+    """Deletes a person with templates, portraits, crops, sightings and marks, at services too.
+
+    Where a service could not delete them yet, run it again: it says when that is done.
+    """
     where = console.paths(config, data)
     console.run(_remove(where, person), where)
 
 
 @app.command("reconcile")
 def reconcile(
+    deleted: Annotated[
+        str | None,
+        typer.Option("--deleted", metavar="GALLERY", help="Instead: you deleted this former gallery at the provider."),
+    ] = None,
     json_lines: console.JsonOption = False,
     config: console.ConfigOption = console.CONFIG,
     data: console.DataOption = None,
 ) -> None:
     """Compares what services such as Azure Face hold with consent, and repairs it; a running hub does so every hour."""
     where = console.paths(config, data)
-    console.run(_reconcile(where, json_lines), where)
+    console.run(_reconcile(where, json_lines) if deleted is None else _abandon(where, deleted), where)
 
 
 async def _list(where: Paths, json_lines: bool) -> int:
@@ -157,6 +165,7 @@ async def _show(where: Paths, person: str, json_lines: bool) -> int:
                 "serving": service.serving,
                 "refused": [{"sha256": sha256, "reason": reason} for sha256, reason in service.refused.items()],
                 "to_delete": service.leaving,
+                "former": service.former,
             }
             for service in services
         ]
@@ -196,22 +205,36 @@ async def _consent(where: Paths, person: str, state: Consent, signer: str, notic
         amounts_to = await Roll(school.database, school.clock).sign(person, state, signer, notice)
         console.say(f"recorded; consent for {console.printable(person)} is now {amounts_to}")
         if amounts_to is not Consent.GRANTED:
+            said = await forget_elsewhere(school, person)  # first: storage may be away
+            _say_elsewhere(said, "fras people reconcile")
             async with open_erasure(school) as erasure:
                 pictures = await erasure.pictures(person)
             console.say(f"templates are deleted, and {pictures} pictures with them")
-            for line in console.elsewhere(await forget_elsewhere(school, person)):
-                console.say(line)
     return 0
 
 
 async def _remove(where: Paths, person: str) -> int:
     async with open_school(where, report=console.say) as school:
-        async with open_erasure(school) as erasure:
-            pictures = await erasure.person(person)
-        console.say(f"removed {console.printable(person)}, and {pictures} pictures with them")
-        for line in console.elsewhere(await forget_elsewhere(school, person)):
-            console.say(line)
-    return 0
+        known = await Roll(school.database, school.clock).knows(person)
+        if known:
+            async with open_erasure(school) as erasure:
+                pictures = await erasure.person(person)
+            console.say(f"removed {console.printable(person)}, and {pictures} pictures with them")
+        said = await forget_elsewhere(school, person)
+    _say_elsewhere(said, f"fras people remove {console.printable(person)}")
+    if not known and not said:
+        raise Failure(
+            f"nobody has the id {person!r}",
+            hint="fras people list shows everybody; no service that was sent anything of that id holds it any more",
+        )
+    return 0 if known or not any(said.values()) else 1
+
+
+def _say_elsewhere(said: Mapping[str, str], again: str) -> None:
+    for line in console.elsewhere(said):
+        console.say(line)
+    if any(said.values()):
+        console.say(f"a running hub tries until it is done; {again} tries now, and says whether it is")
 
 
 async def _reconcile(where: Paths, json_lines: bool) -> int:
@@ -229,6 +252,13 @@ async def _reconcile(where: Paths, json_lines: bool) -> int:
             else:
                 _tell(name, drift, settled, json_lines)
     return 0 if done else 1
+
+
+async def _abandon(where: Paths, gallery: str) -> int:
+    async with open_school(where) as school:
+        people = await abandon(school, gallery)
+    console.say(f"{console.printable(gallery)}: {people} people are noted as deleted there, because you said so")
+    return 0
 
 
 def _tell(name: str, drift: Drift, settled: Settled, json_lines: bool) -> None:

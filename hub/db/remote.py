@@ -112,6 +112,12 @@ async def forget(connection: AsyncConnection, gallery: str, person: str, at: dat
     return True
 
 
+async def abandon(connection: AsyncConnection, gallery: str) -> int:
+    """The whole gallery is no more; answers how many people may have been in it."""
+    await connection.execute(delete(portraits).where(portraits.c.gallery == gallery))
+    return (await connection.execute(delete(people).where(people.c.gallery == gallery))).rowcount
+
+
 async def adopt(connection: AsyncConnection, recogniser: str, gallery: str) -> None:
     """Names rows by the gallery that have been named by the recogniser's id since an older FRAS."""
     for table in (portraits, people):

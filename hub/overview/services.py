@@ -18,19 +18,23 @@ class AtService:
     """`name` is the recogniser's id, or where the gallery is if hub.yaml does not name it any more.
 
     `serving` portraits were taken there; `refused` says of each of the others, by SHA-256, why it does not serve.
-    `leaving` is somebody whose consent does not stand, and who is still to be deleted there.
+    `leaving` is somebody whose consent does not stand, and who is still to be deleted there; `former` is a gallery that
+    hub.yaml does not name any more.
     """
 
     name: str
     serving: int
     refused: Mapping[str, str]
     leaving: bool
+    former: bool
 
     @property
     def standing(self) -> str:
         """For staff, in one clause."""
         if self.leaving:
             return "still to be deleted there"
+        if self.former:
+            return "still enrolled there, though hub.yaml does not name it any more"
         if not self.serving:
             return "not recognised there, for no portrait serves" if self.refused else "not enrolled there yet"
         taken = f"{self.serving} portrait{'s' if self.serving > 1 else ''} enrolled there"
@@ -53,6 +57,6 @@ async def at_services(
     for gallery in sorted({*answers, *holders}):
         said = answers.get(gallery, {})
         refused = {sha256: reason for sha256, reason in said.items() if reason}
-        name = settings.recogniser_at(gallery) or gallery
-        found.append(AtService(name, len(said) - len(refused), refused, leaving))
+        name = settings.recogniser_at(gallery)
+        found.append(AtService(name or gallery, len(said) - len(refused), refused, leaving, former=not name))
     return tuple(found)

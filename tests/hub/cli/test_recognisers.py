@@ -104,6 +104,35 @@ def test_a_service_is_told_compared_and_cleared(place: School) -> None:
         assert there(fake) == {}
 
 
+def test_a_receipt_is_completed_later(place: School) -> None:
+    """Removed while the service is away, and asked again when it is back; at a former group by whoever deleted it."""
+    with azure() as fake:
+        change(place, LOCAL, LOCAL + cloud(fake))
+        assert place.fras("enroll", str(place.folder / "portraits"), *GRANTED).code == 0
+        fake.fault = faults.status(401)
+        answer = place.fras("people", "remove", "ada")
+        assert (answer.code, "still to be deleted there" in answer.err) == (0, True)
+        assert "fras people remove ada tries now, and says whether it is" in answer.err
+        answer = place.fras("people", "remove", "ada")
+        assert (answer.code, "still to be deleted there" in answer.err) == (1, True)
+        fake.fault = None
+        answer = place.fras("people", "remove", "ada")
+        assert (answer.code, "recognizer cloud: deleted there, too" in answer.err) == (0, True)
+        answer = place.fras("people", "remove", "ada")
+        assert (answer.code, "no service that was sent anything of that id holds it" in answer.err) == (1, True)
+        assert there(fake) == {"bob": 2}
+        former = f"azure_face {fake.endpoint.removeprefix('http://')}/school"
+        assert place.fras("people", "reconcile", "--deleted", former).code == 1, "hub.yaml names it"
+        change(place, "group: school", "group: newer")
+        answer = place.fras("people", "remove", "bob")
+        assert f"recognizer {former}: still to be deleted there: it is not in hub.yaml any more" in answer.err
+        answer = place.fras("people", "reconcile", "--deleted", "azure_face nowhere")
+        assert (answer.code, f"those are: {former}" in answer.err) == (1, True)
+        answer = place.fras("people", "reconcile", "--deleted", former)
+        assert (answer.code, "1 people are noted as deleted there" in answer.err) == (0, True)
+        assert "nobody has the id 'bob'" in place.fras("people", "remove", "bob").err
+
+
 def lacking(answer: Answer) -> list[tuple[str, str]]:
     """Who is said to be missing, and where."""
     return [(line["person"], line["recognizer"]) for line in answer.lines if line.get("state") == "missing"]
