@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from hub.pipeline.members import EmbedderMember, Member, Seen
+from hub.pipeline.members import EmbedderMember, IdentifierMember, Member, Seen
 from hub.plugin import Box, Clock, Face, NotReady, Picture, PluginError, Quality
 from hub.recognition import chain, ensemble
 from hub.recognition.models import combined
@@ -183,6 +183,7 @@ class Ensemble:
     """Asks all `members` about every face; `agree` of them must name the same person.
 
     Where all must, a face that the first does not find cannot be named, and it alone looks for them. Otherwise all do.
+    Services are asked last, and nobody about a face that cannot be named any more: it need not leave the building.
     """
 
     def __init__(self, members: Sequence[Member], agree: int) -> None:
@@ -190,6 +191,7 @@ class Ensemble:
         self._agree = agree
         looking = members[:1] if agree == len(members) else members
         self._finders = list(dict.fromkeys(member.finder for member in looking))
+        self._order = sorted(range(len(members)), key=lambda index: isinstance(members[index], IdentifierMember))
 
     @property
     def model_id(self) -> str:
@@ -203,9 +205,16 @@ class Ensemble:
         if not some:
             return verdicts
         shown, faces_of = [pictures[p] for p in some], [gathered[p] for p in some]
-        said = [await self._ask(member, shown, faces_of) for member in self._members]
+        said: dict[int, list[list[Decision | None]]] = {}
+        for index in self._order:
+            wanted = [
+                self._may_be_named(one.seen, [of_all[number] for of_all in said.values()])
+                for number, one in enumerate(faces_of)
+            ]
+            said[index] = await self._ask(self._members[index], shown, faces_of, wanted)
         for number, p in enumerate(some):
-            verdicts[p] = self._verdict(gathered[p].seen, self._members, [of_all[number] for of_all in said])
+            of_one = [said[index][number] for index in range(len(self._members))]
+            verdicts[p] = self._verdict(gathered[p].seen, self._members, of_one)
         return verdicts
 
     def readers(self, model_id: str) -> Sequence[EmbedderMember]:
@@ -220,17 +229,40 @@ class Ensemble:
     async def able(self) -> bool:
         return all([await member.able() for member in self._members])
 
+    def _may_be_named(self, seen: Seen, said: Sequence[Sequence[Decision | None]]) -> list[int]:
+        """The faces of one picture that still can be, after what these members said of them."""
+        left = len(self._members) - len(said)
+        faces = range(len(seen.faces))
+        return [f for f in faces if not ensemble.hopeless([of_one[f] for of_one in said], self._agree, left)]
+
     def _verdict(self, seen: Seen, members: Sequence[Member], said: Sequence[Sequence[Decision | None]]) -> Judged:
         """What these members' decisions on the faces of one picture come to."""
-        found_out = [ensemble.agreed([of_one[f] for of_one in said], self._agree) for f in range(len(seen.faces))]
+        found_out = []
+        for f, face in enumerate(seen.faces):
+            of_face = [of_one[f] for of_one in said]
+            if not any(of_face):  # whoever finds faces here is no member, and who could judge it was not asked
+                of_face[0] = unknown(members[0].policy.decide([[]], [face.quality])[0], Unknown.NO_AGREEMENT)
+            found_out.append(ensemble.agreed(of_face, self._agree))
         decisions = ensemble.each_once(found_out, [face.quality for face in seen.faces])
         return judged(seen, decisions, [_said(members[one.member]) for one in found_out], self.model_id)
 
     async def _ask(
-        self, member: Member, pictures: Sequence[Picture], gathered: Sequence[_Gathered]
+        self,
+        member: Member,
+        pictures: Sequence[Picture],
+        gathered: Sequence[_Gathered],
+        wanted: Sequence[Sequence[int]],
     ) -> list[list[Decision | None]]:
+        """What the member says of the faces, of those that are not `wanted` only if it has looked for them itself."""
         if member not in self._finders:
-            return await member.decide(pictures, [one.seen for one in gathered])
+            said: list[list[Decision | None]] = [[None] * len(one.seen.faces) for one in gathered]
+            some = [p for p, faces in enumerate(wanted) if faces]
+            if some:
+                shown = [gathered[p].seen.only(wanted[p]) for p in some]
+                for p, decisions in zip(some, await member.decide([pictures[p] for p in some], shown), strict=True):
+                    for f, decision in zip(wanted[p], decisions, strict=True):
+                        said[p][f] = decision
+            return said
         finder = self._finders.index(member)
         decided = await member.decide(pictures, [one.sights[finder] for one in gathered])
         return [one.spread(finder, decisions) for one, decisions in zip(gathered, decided, strict=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -40,6 +41,12 @@ def agreed(said: Sequence[Decision | None], agree: int) -> Agreed:
     chosen = said[members[0]]
     assert chosen is not None
     return Agreed(replace(chosen, alone=alone >= agree), members[0], len(members))
+
+
+def hopeless(said: Sequence[Decision | None], agree: int, left: int) -> bool:
+    """Whether `agree` members cannot name one person any more, whatever so many that are `left` to be asked say."""
+    voices = Counter(decision.person for decision in said if decision is not None and decision.person is not None)
+    return max(voices.values(), default=0) + left < agree
 
 
 def each_once(verdicts: Sequence[Agreed], qualities: Sequence[Quality]) -> list[Decision]:

@@ -282,6 +282,33 @@ async def test_an_ensemble_names_whom_enough_name(both: Both) -> None:
     assert judged.model_id == empty.model_id == combined(["colours-1", both.service.model.id], 2)
 
 
+@pytest.mark.parametrize("cloud_first", [False, True])
+async def test_an_ensemble_sends_nobody_who_cannot_be_named_any_more(both: Both, cloud_first: bool) -> None:
+    """A stranger, and whoever refused, whom the recogniser of this machine has not named."""
+    members = [both.cloud, both.local] if cloud_first else [both.local, both.cloud]
+    rule = Ensemble(members, 2)
+    both.fake.fault = faults.status(503)
+    (judged,) = await rule.judge([picture(COLOURS["dee"], NEARLY_ADA)])
+    assert (names(judged), both.fake.calls) == ([None, None], {})
+    both.fake.fault = None
+    (judged, _) = await rule.judge([picture(COLOURS["dee"], COLOURS["bob"]), picture(COLOURS["dee"])])
+    assert names(judged) == [None, "bob"]
+    (sheet,) = (np.asarray(Image.open(io.BytesIO(body))).astype(int) for body in both.fake.bodies)
+    assert not (np.abs(sheet - COLOURS["dee"]).max(axis=2) < 40).any()
+
+
+async def test_a_face_that_only_the_finder_of_a_service_sees_is_nobodys_and_stays(both: Both) -> None:
+    class Blind(squares.Squares):
+        async def analyse(self, pictures: Sequence[Picture], *, mirror: bool = False) -> list[Sight]:
+            return [Sight() for _ in pictures]
+
+    gallery = GalleryKeeper(both.parts.database, "blind", "cosine", both.parts.clock)
+    blind = EmbedderMember(Blind({"model": "blind"}), gallery, STRICT)
+    (judged,) = await Ensemble([both.cloud, blind], 2).judge([picture(COLOURS["ada"])])
+    assert [face.decision.reason for face in judged.faces] == [Unknown.NO_AGREEMENT]
+    assert both.fake.calls == {}
+
+
 async def test_faces_of_two_embedders_are_paired(both: Both) -> None:
     """The second finds fewer, each a little elsewhere."""
     parts = both.parts

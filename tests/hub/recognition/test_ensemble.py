@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.plugin import Candidate, Quality
-from hub.recognition.ensemble import agreed, each_once
+from hub.recognition.ensemble import agreed, each_once, hopeless
 from hub.recognition.models import combined, needed
 from hub.recognition.policy import Decision, Policy, Thresholds, Unknown
 
@@ -49,6 +49,17 @@ def test_a_name_has_its_voices(names: list[str | None], data: st.DataObject) -> 
     assert found.decision.person == (enough[0] if len(enough) == 1 else None)
     if found.decision.person is not None:
         assert names[found.member] == found.decision.person
+
+
+@given(st.lists(people | st.just("unseen"), max_size=4), st.lists(people, min_size=1, max_size=4), st.integers(2, 6))
+def test_hopeless_is_what_nothing_can_help(before: list[str | None], after: list[str | None], agree: int) -> None:
+    heard = [None if name == "unseen" else said(name) for name in before]
+    voices = {name: before.count(name) for name in ("ada", "bob", "cem")}
+    best = max(voices, key=lambda name: voices[name])
+    if hopeless(heard, agree, len(after)):
+        assert agreed([*heard, *map(said, after)], agree).decision.person is None
+    elif all(voices[name] < agree for name in voices if name != best):
+        assert agreed([*heard, *[said(best)] * len(after)], agree).decision.person == best
 
 
 @given(st.lists(st.tuples(people, people), max_size=6))
