@@ -66,7 +66,7 @@ class Identifier(Protocol):
         ...
 
     async def enrol(self, person: str, crops: Sequence[Picture]) -> list[str]:
-        """Adds pictures of a consenting person to the remote gallery.
+        """Adds pictures of a consenting person to the remote gallery; `person` is a pseudonym that the hub made up.
 
         Answers for each why it does not serve (a clause for staff), empty where it does. A crop that is there already
         is not added again, so that a call which failed can be repeated.
