@@ -35,20 +35,20 @@ class Webcam:
     """Use `plugged_in`. What `does` is named in fake_v4l2.c."""
 
     def __init__(self, folder: Path, program: subprocess.Popen[str]) -> None:
-        self._folder = folder
+        self.folder = folder
         self._program = program
         self.pictures = [hashlib.sha256((folder / f"{number}.jpg").read_bytes()).hexdigest() for number in range(2)]
 
     @property
     def asked(self) -> str:
         """Format, size and rate that it was set to."""
-        return (self._folder / "asked").read_text()
+        return (self.folder / "asked").read_text()
 
     def does(self, *what: str) -> None:
         for name in ("busy", "raw", "unplugged", "hangs", "forbidden", "upset"):
-            (self._folder / name).unlink(missing_ok=True)
+            (self.folder / name).unlink(missing_ok=True)
         for name in what:
-            (self._folder / name).touch()
+            (self.folder / name).touch()
 
     def open(self, **config: Any) -> Said:
         return self._say("open", config)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.v4l2 import Webcam, library, plugged_in
+
+CONTRACT = Path(__file__).with_name("contract_at_v4l2.py")
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +110,18 @@ def test_a_picture_outlives_its_device(webcam: Webcam) -> None:
     webcam.does("raw")
     assert webcam.open().how == "ok"
     assert webcam.last().what.startswith("320x240 ")
+
+
+def test_it_keeps_the_contract_of_cameras(stand_in: Path, webcam: Webcam) -> None:
+    """What of it has to do with the device."""
+    chosen = "yields or times or stops_cleanly or leaves_no_file or probe"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", CONTRACT, "-k", chosen],
+        env={**os.environ, "LD_PRELOAD": str(stand_in), "FAKE_V4L2": str(webcam.folder)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 passed" in done.stdout
