@@ -88,7 +88,7 @@ def run(full: bool = False) -> None:
         server.make(BUCKET)
         patch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", ssl.create_default_context(cafile=remotes.authority))
         asyncio.run(_pace(remotes, 5 if full else 2))
-        asyncio.run(fault_memory.measure(remotes, 10_000 if full else 1_000))
+        asyncio.run(fault_memory.measure(remotes, 10_000 if full else 500))
 
 
 @dataclass
