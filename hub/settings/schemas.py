@@ -193,7 +193,7 @@ CHAIN = {
 
 ENSEMBLE = {
     vol.Required("id", description="Names it for cameras"): slug,
-    vol.Required("ensemble", description="Each is asked about every face"): [slug],
+    vol.Required("ensemble", description="So many of them must name the same person"): [slug],
     vol.Optional("agree", description="So many must name the same person; without it all"): whole_number(2, 100),
 }
 
