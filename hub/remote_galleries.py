@@ -22,8 +22,8 @@ from hub.runtime.backoff import BackOff
 logger = logging.getLogger("fras.remote")
 
 PUT_BACK = (
-    "put its settings back under an id of their own until they are deleted there, or delete it at the provider and say "
-    "so: fras people reconcile --deleted"
+    "put its settings back under an id of their own, so that the hub can delete them there, or delete the gallery at "
+    "the provider and say so: fras people reconcile --deleted"
 )
 """What to do about a gallery that hub.yaml does not name any more."""
 LOOK = 0.5

@@ -112,9 +112,9 @@ async def _enroll(where: Paths, folder: Path, signature: Signature | None, json_
         if signature and signature.state in OBJECTIONS and objecting:
             async with open_erasure(school) as erasure:
                 for person in objecting:
-                    await erasure.pictures(person)
-                    for line in console.elsewhere(await forget_elsewhere(school, person)):
+                    for line in console.elsewhere(await forget_elsewhere(school, person)):  # first: storage may be away
                         console.say(line)
+                    await erasure.pictures(person)
         consenting = [pupil for pupil in pupils if pupil.id not in pending]
         report = _Report(json_lines)
         if consenting:

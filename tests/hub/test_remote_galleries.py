@@ -16,7 +16,9 @@ from hub.db import remote
 from hub.leaving import forget_elsewhere
 from hub.people import Roll
 from hub.recognition.consent import Consent
+from hub.reconciling import Drift
 from tests.support.azure import FakeAzure, crop, faults
+from tests.support.azure.gallery import Person
 from tests.support.fras import School
 from tests.support.services import until as eventually
 from tests.support.square_school import (
@@ -135,6 +137,22 @@ async def test_whom_a_lost_database_knew_is_deleted_as_a_stranger(place: School,
         await galleries["cloud"].settle()
     assert there(fake) == {"ada": 2}
     assert called(fake, "ada") not in lost
+
+
+async def test_a_backup_from_before_somebody_was_enrolled_anew(place: School, fake: FakeAzure) -> None:
+    """It has a pseudonym that is no more, and knows nothing of the one there is; and a stranger there has none."""
+    write(place, LOCAL + cloud(fake))
+    await enrol(place, "ada")
+    new = called(fake, "ada")
+    async with open_school(paths(place)) as school, school.database.write() as connection:
+        await connection.execute(text("UPDATE remote_people SET pseudonym = 'of the backup'"))
+    fake.gallery.groups["school"].people["0f"] = Person("Somebody", None)
+    async with open_school(paths(place)) as school, open_remote_galleries(school) as galleries:
+        drift = await galleries["cloud"].reconcile()
+        assert drift == Drift((f"stranger/{new}", "stranger/unknown/0f"), ("ada",))
+        await galleries["cloud"].settle()
+        assert await galleries["cloud"].reconcile() == Drift()
+    assert there(fake) == {"ada": 2}
 
 
 async def test_who_was_sent_by_an_older_fras_is_recognised_and_deleted(place: School, fake: FakeAzure) -> None:
