@@ -7,6 +7,7 @@ import pwd
 from collections.abc import Sequence
 from pathlib import Path
 
+from hub.db import servers
 from hub.db.engine import name_of, open_database
 from hub.db.errors import DatabaseBehind, DatabaseError
 from hub.db.nodes import Node, NodeState
@@ -44,7 +45,11 @@ async def look_at_database(url: str) -> str:
         return _unmade(file)
     try:
         async with open_database(url, read_only=True) as database:
-            return f"answers; faces are compared {'in it, by pgvector' if database.searches else 'in memory'}"
+            said = f"answers; faces are compared {'in it, by pgvector' if database.searches else 'in memory'}"
+            async with database.read() as connection:
+                if await servers.in_the_clear(connection):
+                    said += "; what is said goes over a network without TLS; write ?ssl=verify-full at its URL's end"
+            return said
     except DatabaseBehind:
         return "answers; its tables are brought up to date at the next start"
     except OSError as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import ssl
+from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeout
@@ -99,8 +101,33 @@ _STATES: tuple[tuple[str, type[DatabaseError], str, str], ...] = (
 """By SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html), or how it begins."""
 
 
+_CERTIFICATES = dict.fromkeys(
+    (62, 64), "write the host at hub: database: as its certificate has it, or give it a certificate for that name"
+) | {10: "give it a new certificate", 9: "set the clock of this machine, or wait until its certificate begins"}
+"""What to do about a certificate, by OpenSSL's code (X509_V_ERR_* in x509_vfy.h)."""
+_AUTHORITY = (
+    "put the certificate of the authority that signed its own into ~/.postgresql/root.crt of the hub's user, "
+    "or into the file that PGSSLROOTCERT names"
+)
+
+
 def unreachable(error: Exception, name: str) -> DatabaseError:
-    """A server that cannot be talked to, be it that it does not answer, or that it has no connection to give."""
+    """A server that cannot be talked to: it does not answer, is not to be trusted, or has no connection to give."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return DatabaseError(
+            f"the server of the database {name} is not to be trusted: {error.verify_message.rstrip('.')}",
+            hint=_CERTIFICATES.get(error.verify_code, _AUTHORITY),
+        )
+    if isinstance(error, FileNotFoundError) and (file := os.environ.get("PGSSLROOTCERT")) and not Path(file).exists():
+        return DatabaseError(
+            f"there is no certificate {file}, as the environment's PGSSLROOTCERT says, for the database {name}",
+            hint="put the certificate of the authority there that signed the server's, or correct PGSSLROOTCERT",
+        )
+    if "rejected SSL upgrade" in str(error):  # asyncpg's words
+        return DatabaseError(
+            f"the server of the database {name} does not speak TLS",
+            hint="give it a certificate and ssl = on in its postgresql.conf, or correct ?ssl= at hub: database:",
+        )
     if isinstance(error, SQLAlchemyTimeout):
         return DatabaseError(
             f"the database {name} is overburdened: no connection to it was free in time",
@@ -129,7 +156,7 @@ def explain(error: DBAPIError, name: str) -> DatabaseError:
     if type(said).__name__ == "ClientConfigurationError":  # asyncpg's, about its own options
         return DatabaseError(
             f"the database {name} cannot be reached as its URL says: {str(said).splitlines()[0]}",
-            hint="correct what follows the ? at hub: database:",
+            hint=_AUTHORITY if "root certificate" in f"{said}" else "correct what follows the ? at hub: database:",
         )
     return DatabaseError(
         f"the database {name} refused: {type(error.orig).__name__} {cause or state}".rstrip(),

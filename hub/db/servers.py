@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 from sqlalchemy import URL, Connection
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from . import silence
 from .errors import DatabaseError
@@ -62,3 +64,14 @@ def refuse_unfit(connection: Connection, name: str) -> None:
             f"the database {name} does not let this user make tables",
             hint="make the user its owner: ALTER DATABASE NAME OWNER TO USER",
         )
+
+
+async def in_the_clear(connection: AsyncConnection) -> bool:
+    """Whether whoever stands between this machine and a server's can read along."""
+    if connection.dialect.name != "postgresql":
+        return False
+    encrypted = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+    if (await connection.exec_driver_sql(encrypted)).scalar_one():
+        return False
+    ours = (await connection.exec_driver_sql("SELECT host(inet_client_addr())")).scalar_one()
+    return ours is not None and not ip_address(ours).is_loopback

@@ -45,7 +45,7 @@ class SetClock(SystemClock):
 
 def url_of(folder: Path) -> str:
     """The database of the tests in `folder`, of the kind that this run of the tests is about."""
-    return postgres.database_of(folder) if KIND == "postgresql" else f"sqlite:///{folder}/fras.db"
+    return postgres.database_of(folder, with_tables=True) if KIND == "postgresql" else f"sqlite:///{folder}/fras.db"
 
 
 def asked(school: Path, statement: str) -> list[tuple[Any, ...]]:
@@ -82,6 +82,8 @@ async def _asked_of_server(url: str, statement: str) -> list[tuple[Any, ...]]:
 
 def older_fras(folder: Path, revision: str, *statements: str) -> None:
     """Makes the database that a FRAS of that schema would have made, and fills it by these statements."""
+    if KIND == "postgresql":
+        postgres.database_of(folder)  # without tables, before `url_of` makes some
 
     async def make() -> None:
         url = url_of(folder).replace("sqlite:", "sqlite+aiosqlite:").replace("postgresql:", "postgresql+asyncpg:")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import os
@@ -11,10 +12,13 @@ import socket
 import subprocess
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from hub.db.engine import open_database
 
 USER = "nobody"
 """Who runs the server where tests are run by root, whom PostgreSQL refuses."""
@@ -27,13 +31,15 @@ class Server:
     """Listens on a free port of the loopback. `durable`: it syncs what it commits, which for tests it need not.
 
     `german`: its databases put texts into the order of that language, where this machine can make its locale.
+    `programs`: the folder of its programs, where they are not the package's.
     """
 
-    def __init__(self, *, durable: bool = False, german: bool = False) -> None:
-        self._syncing = [] if durable else ["-F"]
+    def __init__(self, *, durable: bool = False, german: bool = False, programs: Path | None = None) -> None:
+        self.options = [] if durable else ["-F"]
+        """Of `postgres`, from the next start on."""
         self.folder = Path(tempfile.mkdtemp(prefix="fras-postgres-"))
         self.user = USER if os.geteuid() == 0 else None
-        self.programs = self._programs()
+        self.programs = programs or self._programs()
         self.port = _free_port()
         if self.user:
             shutil.chown(self.folder, self.user)
@@ -87,13 +93,14 @@ class Server:
             "listen_addresses=127.0.0.1",
             "-c",
             f"port={self.port}",
+            "-c",
+            "max_connections=200",
             "-k",
             str(self.folder),
-            *self._syncing,
         ]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self.programs / "postgres", "-D", self.folder / "data", *options, "-c", "max_connections=200"],
+                [self.programs / "postgres", "-D", self.folder / "data", *options, *self.options],
                 user=self.user,
                 cwd="/",
                 env=self._environment(),
@@ -131,6 +138,14 @@ class Server:
         return done.stdout.strip()
 
 
+def with_tls() -> Path:
+    """The programs of a PostgreSQL that speaks TLS, which the package's does not."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    if not found:
+        pytest.skip("no PostgreSQL with TLS is installed (apt-get install postgresql)")
+    return found[-1]
+
+
 def _free_port() -> int:
     with contextlib.closing(socket.socket()) as found:
         found.bind(("127.0.0.1", 0))
@@ -161,15 +176,34 @@ def _name(folder: Path) -> str:
     return "t" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
 
 
-def database_of(folder: Path) -> str:
+def database_of(folder: Path, *, with_tables: bool = False) -> str:
     """The URL of the database that goes with `folder`, made when it is first asked for; processes begun later share it.
 
-    They inherit the environment, where its URL is under its name.
+    They inherit the environment, where its URL is under its name. `with_tables`: it holds a new school, as the first
+    start of a hub would make it, at a tenth of the time.
     """
     name = _name(folder)
     if name not in os.environ:
-        os.environ[name] = empty_database(name)
+        if with_tables:
+            server().sql(f'CREATE DATABASE "{name}" TEMPLATE "{_new_school()}"')
+            server().sql("UPDATE school SET id = gen_random_uuid(), created_at = now()", name)
+            os.environ[name] = server().dsn(name)
+        else:
+            os.environ[name] = empty_database(name)
     return os.environ[name]
+
+
+@cache
+def _new_school() -> str:
+    """The name of a database that others are copies of, and that nobody uses."""
+
+    async def make() -> None:
+        async with open_database(empty_database("new_school")):
+            pass
+
+    with ThreadPoolExecutor(1) as apart:  # beside the loop of the test, if it has one
+        apart.submit(asyncio.run, make()).result()
+    return "new_school"
 
 
 def copy_database(source: Path, target: Path) -> None:
