@@ -7,7 +7,7 @@ WORKERS := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 export VENV PYTHON VERBOSE
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev run service test check node node-12 node-13 postgres smoke bench lock clean
+.PHONY: help install dev run service test check node node-12 node-13 postgres sql smoke bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -28,17 +28,26 @@ service: ## as root: install FRAS as a systemd service, or upgrade it (docs/oper
 
 test: check ## set up, check, run every test, and a smoke run on a second Python
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --junitxml=$(RESULTS)/tests.xml $(ARGS)
-	@$(MAKE) --no-print-directory -j3 --output-sync=target node smoke
+	@$(MAKE) --no-print-directory -j4 --output-sync=target node smoke sql
 
 check: dev ## lint, format and types (ruff, mypy --strict); changes nothing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict
 
-ON_POSTGRES ?= tests/hub tests/test_node_with_hub.py tests/test_seed_bugs.py
+ON_POSTGRES ?= tests/hub tests/browser tests/config/test_check.py tests/plugins/storage/s3/test_hub.py \
+	tests/plugins/storage/s3/test_start.py tests/test_node_with_hub.py tests/test_seed_bugs.py
 postgres: dev ## the hub's tests, commands and panel and all, on PostgreSQL; PGVECTOR=1: whose databases compare faces
 	@echo "On PostgreSQL: $(ON_POSTGRES)"
 	@FRAS_TEST_DATABASE=postgresql FRAS_TEST_PGVECTOR=$(PGVECTOR) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(ON_POSTGRES)
+
+# Tests of a server, of a file, and of both at once are the same on either.
+SAME := collation contention copying engine postgres silence tls vectors
+SQL := $(filter-out $(SAME:%=tests/hub/db/test_%.py),$(wildcard tests/hub/db/test_*.py)) tests/hub/test_inbox.py tests/hub/test_people.py tests/hub/test_retention.py \
+	tests/hub/web/api/test_lists.py tests/hub/web/pages/test_days.py
+sql: dev ## the tests nearest to SQL on PostgreSQL, a minute of them
+	@echo "On PostgreSQL: what is nearest to SQL"
+	@FRAS_TEST_DATABASE=postgresql $(BIN)/python -m pytest -q -n 2 --dist loadfile --junitxml=$(RESULTS)/sql.xml $(SQL)
 
 node: node-12 node-13 ## the node's tests on the versions that Raspberry Pi OS 12 and 13 have
 node-12 node-13: node-%: dev
