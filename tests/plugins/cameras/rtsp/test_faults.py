@@ -153,7 +153,7 @@ async def test_a_certificate_for_another_name_gets_no_password(tmp_path: Path) -
     async with misbehaving(camera, tls=context) as port:
         error, _ = await fault(tmp_path, f"rtsps://admin:{SECRET}@127.0.0.1:{port}/live", ca="school.pem")
     assert "nobody vouches for its certificate" in error.message
-    assert heard == [b""]
+    assert not any(heard)
 
 
 async def test_stopping_while_it_connects_waits_for_nobody(tmp_path: Path) -> None:
