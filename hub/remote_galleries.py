@@ -155,8 +155,7 @@ class RemoteGallery:
         Raises PluginError and DatabaseError.
         """
         async with self._database.read() as connection:
-            sent = await remote.sent(connection, self._gallery)
-        expected = [person for person, answers in sent.items() if not all(answers.values())]
+            expected = await remote.serving(connection, self._gallery)
         drift = await reconcile(self._database, self._identifier, expected, self._clock)
         async with self._database.write() as connection:
             for person in drift.missing:
@@ -260,12 +259,21 @@ async def adopt(database: Database, services: Mapping[str, str]) -> None:
             await remote.adopt(connection, name, services[name])
 
 
-async def warn_of_others(database: Database, known: Collection[str]) -> None:
-    """Says where people of this school may be, though hub.yaml does not name these galleries (any more)."""
+async def leave_former(database: Database, known: Collection[str], models: Collection[str], clock: Clock) -> None:
+    """Says in which galleries people of this school may be, though hub.yaml does not name them (any more).
+
+    With `models` of services nobody can be recognised who is only there: from now on they are not looked for.
+    """
     async with database.read() as connection:
-        others = [other for other in await remote.galleries(connection) if other not in known]
-    for other in others:
-        logger.warning("people are enrolled at %s, which is not in hub.yaml any more: %s", other, PUT_BACK)
+        former = [place for place in await remote.galleries(connection) if place not in known]
+    for place in former:
+        logger.warning("people are enrolled at %s, which is not in hub.yaml any more: %s", place, PUT_BACK)
+    if former and models:
+        async with database.write() as connection:
+            served = {person for place in known for person in await remote.serving(connection, place)}
+            for model in models:
+                for person in await recognisable.held(connection, model) - served:
+                    await recognisable.ends(connection, person, model, clock.now())
 
 
 def _tell(name: str, drift: Drift, settled: Settled) -> None:

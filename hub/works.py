@@ -28,11 +28,11 @@ from hub.pipeline.backlog import Backlog
 from hub.pipeline.judge import Judge
 from hub.pipeline.overdue import Overdue
 from hub.pipeline.pipeline import Pipeline
-from hub.plugin import Invented, PluginError, Storage
+from hub.plugin import Identifier, Invented, PluginError, Storage
 from hub.recognisers import Recognisers, embedders_of, judge_of, remote_galleries_of, routes_of, spare_finder
 from hub.registers import Projector
 from hub.reloading import Changes, Slot, StorageInUse, changes
-from hub.remote_galleries import keep_in_step, warn_of_others
+from hub.remote_galleries import keep_in_step, leave_former
 from hub.retention import Retention
 from hub.running import Hub, running
 from hub.runtime.awaited import Awaited
@@ -204,7 +204,9 @@ class Works:
             note = partial(school.supervisor.note, recogniser_instance(name))
             jobs[f"moving to {name}"] = partial(keep_moving, name, enrolment, school.database, school.clock, note)
         galleries = remote_galleries_of(now, school.settings, school.database, storage, school.clock)
-        await warn_of_others(school.database, [part.gallery for part in school.settings.recognizer.parts])
+        known = [part.gallery for part in school.settings.recognizer.parts]
+        models = [one.model.id for one in now.values() if isinstance(one, Identifier)]
+        await leave_former(school.database, known, models, school.clock)
         for name, gallery in galleries.items():
             if gallery.open:
                 jobs[f"keeping {name} in step"] = partial(keep_in_step, gallery, school.clock)

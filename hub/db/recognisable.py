@@ -36,6 +36,12 @@ async def ends(connection: AsyncConnection, person: str, model_id: str | None, a
     await connection.execute(statement if model_id is None else statement.where(table.c.model_id == model_id))
 
 
+async def held(connection: AsyncConnection, model_id: str) -> frozenset[str]:
+    """Of whom there is a template now."""
+    query = select(table.c.person).where(table.c.model_id == model_id, table.c.until.is_(None))
+    return frozenset((await connection.execute(query)).scalars())
+
+
 async def throughout(connection: AsyncConnection, looks: Sequence[Look]) -> frozenset[str]:
     """Whose template was held, by consent that stood, all through each of `looks`.
 

@@ -31,6 +31,12 @@ async def sent(connection: AsyncConnection, gallery: str) -> dict[str, dict[str,
     return found
 
 
+async def serving(connection: AsyncConnection, gallery: str) -> frozenset[str]:
+    """Those of whom the service took a portrait."""
+    query = select(portraits.c.person).where(portraits.c.gallery == gallery, portraits.c.answer == "").distinct()
+    return frozenset((await connection.execute(query)).scalars())
+
+
 async def answers(connection: AsyncConnection, person: str) -> dict[str, dict[str, str]]:
     """The same of one person, by gallery."""
     query = select(portraits).where(portraits.c.person == person)

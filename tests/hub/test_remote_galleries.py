@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from hub import app
 from hub.app import open_erasure, open_remote_galleries, open_school
-from hub.db import remote
+from hub.db import recognisable, remote
 from hub.leaving import forget_elsewhere
 from hub.people import Roll
 from hub.recognition.consent import Consent
@@ -75,7 +75,11 @@ async def test_whoever_is_at_a_former_place_is_not_called_deleted(
     write(place, LOCAL + before)
     await enrol(place, "ada", "bob")
     write(place, LOCAL + after)
+    fake.fault = faults.status(503)
     async with hub(place) as (_, school):
+        async with school.database.read() as connection:
+            assert not await recognisable.held(connection, "azure-recognition_04"), "nobody is in the new one"
+        fake.fault = None
         former = f"azure_face {fake.endpoint.removeprefix('http://')}/school"
         assert f"people are enrolled at {former}, which is not in hub.yaml any more" in caplog.text
 
