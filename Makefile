@@ -42,7 +42,7 @@ postgres: dev ## the hub's tests, commands and panel and all, on PostgreSQL; PGV
 	@FRAS_TEST_DATABASE=postgresql FRAS_TEST_PGVECTOR=$(PGVECTOR) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(ON_POSTGRES)
 
 # Tests of a server, of a file, and of both at once are the same on either.
-SAME := collation contention copying engine postgres silence tls vectors
+SAME := collation contention copying engine postgres role silence tls vectors
 SQL := $(filter-out $(SAME:%=tests/hub/db/test_%.py),$(wildcard tests/hub/db/test_*.py)) tests/hub/test_inbox.py tests/hub/test_people.py tests/hub/test_retention.py \
 	tests/hub/web/api/test_lists.py tests/hub/web/pages/test_days.py
 sql: dev ## the tests nearest to SQL on PostgreSQL, a minute of them
