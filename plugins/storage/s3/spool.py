@@ -134,14 +134,15 @@ class Spool:
         """
         name = _name(key)
         fresh = False
+        note = self._write(b"")
         with self.alone():
             with suppress(FileNotFoundError):
                 offered = stat.S_IMODE((self._waiting / name).stat().st_mode) == OFFERED
                 fresh = not offered and not self.is_doomed(key)
-                (self._waiting / name).unlink()
-            self._write(b"").rename(self._deleting / name)
-        _sync(self._waiting)
+            note.rename(self._deleting / name)
+            (self._waiting / name).unlink(missing_ok=True)
         _sync(self._deleting)
+        _sync(self._waiting)
         self._count(name, None)
         return fresh
 

@@ -173,17 +173,20 @@ class Uploads:
             except OSError as error:
                 self._context.logger.warning("the folder of what waits cannot be read: %s", error.strerror)
             self._say()
+            if self._line.trouble is not None and not self._queue:  # nobody else may ask for long
+                with suppress(PluginError):
+                    await self._line.call(self._bucket.look)
             await self._context.clock.sleep(LOOK)
 
     def _say(self) -> None:
         """In the health of this plugin."""
-        waiting = [*self._queue.values(), *self._busy.values(), *(one.since for one in self._refused.values())]
+        waiting = self._queue | self._busy | {key: refusal.since for key, refusal in self._refused.items()}
         now = self._context.clock.now()
-        oldest = min(waiting, default=now.timestamp())
+        oldest = min(waiting.values(), default=now.timestamp())
         late = waiting and now.timestamp() - oldest > SAY
-        told = self._line.trouble is not None or late
         text = f"{len(waiting)} to be brought to {self._options.where}, waiting since {self._moment(oldest)}"
-        text = ": ".join([text, *self._why(len(waiting))]) if told else ""
+        told = [*([text] if waiting else []), *self._why(len(waiting))]
+        text = ": ".join(told) if self._line.trouble is not None or late else ""
         news = bool(text) != bool(self._said)
         if news or (text and now.timestamp() - self._said_at >= SAY):  # the same again: a failed call has wiped it out
             self._said, self._said_at = text, now.timestamp()

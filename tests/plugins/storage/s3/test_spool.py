@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import random
 import signal
@@ -87,6 +88,26 @@ def test_whether_the_bucket_can_have_it(spool: Spool) -> None:
     spool.offered("offered", entry)
     assert not spool.doom("offered")
     assert not spool.has_parts("offered")
+
+
+def test_a_deletion_that_cannot_be_noted_has_not_begun(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the bucket would keep what nobody remembers."""
+    spool.keep("a", b"x")
+    entry = spool.entry("a")
+    assert entry is not None
+    spool.offered("a", entry)
+
+    def full(data: bytes) -> Path:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(spool, "_write", full)
+        with pytest.raises(OSError, match="no space"):
+            spool.doom("a")
+    assert [key for key, _ in spool.scan()] == ["a"]
+    assert not spool.doom("a")
+    assert spool.is_doomed("a")
+    assert spool.entry("a") is None
 
 
 async def test_parts_of_a_big_one_that_broke_off_are_removed_whichever_way_it_went(
@@ -187,6 +208,21 @@ async def test_the_health_says_how_many_wait_since_when_and_why(
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 2, lines
     assert lines[1].endswith("works again")
+
+
+async def test_a_bucket_that_is_back_is_noticed_though_nothing_waits(
+    moto_server: Server, bucket: str, opened: Opener, eager: None, said: list[str]
+) -> None:
+    moto_server.make(bucket)
+    async with fault_proxy(moto_server.endpoint) as proxy:
+        await proxy.set(None)
+        async with opened(Server(proxy.endpoint).config(bucket)) as storage:
+            with pytest.raises(NotReady):
+                await storage.get("a")
+            await until(lambda: said and said[-1].endswith("cannot be reached"))
+            assert "to be brought" not in said[-1]
+            await proxy.set(forward)
+            await until(lambda: said[-1] == "")
 
 
 async def test_one_that_the_server_refuses_does_not_hold_up_the_others(
