@@ -24,7 +24,8 @@ from tests.support.rtsp_server import answering, garbage, misbehaving
 from tests.support.s3_servers import ACCESS_KEY, SECRET_KEY, FaultProxy, Server, fault_proxy, rclone, refused
 
 PASSWORD = "p@ss:w/rd"
-SECRETS = (KEY, SECRET_KEY, PASSWORD, "p%40ss")
+TOKEN = "9KJ2hQxTpQ7sLmA"
+SECRETS = (KEY, SECRET_KEY, PASSWORD, "p%40ss", TOKEN)
 REST = """\
 hub: {{name: Test School, time_zone: Europe/Berlin{database}}}
 recognizer: {recognizer}
@@ -169,6 +170,7 @@ async def test_cameras_and_their_passwords(tmp_path: Path) -> None:
         urls = {
             "garbage": f"rtsp://admin:{PASSWORD}@127.0.0.1:{nonsense}/live",
             "closed": f"rtsp://admin:{PASSWORD}@127.0.0.1:{closed}/live",
+            "token": f"rtsps://127.0.0.1:1/{TOKEN}?enableSrtp",
             "nobody": f"rtsp://admin:{PASSWORD}@127.0.0.1:1/live?pwd={PASSWORD.replace('@', '')}",
             "works": f"http://admin:{PASSWORD}@{host}/open.jpg",
             "login": f"http://admin:{PASSWORD}@{host}/basic.jpg",
@@ -186,6 +188,7 @@ async def test_cameras_and_their_passwords(tmp_path: Path) -> None:
         assert said["garbage"].message.startswith(f"rtsp://127.0.0.1:{nonsense}/… ")
         assert said["closed"].message == f"rtsp://127.0.0.1:{closed}/… does not accept user and password"
         assert said["nobody"].message == "rtsp://127.0.0.1:1/… refuses the connection"
+        assert said["token"].message == "rtsps://127.0.0.1:1/… refuses the connection"
         assert said["works"].works
         assert said["login"].message == f"http://{host}/… does not accept user and password"
         assert "answers with text/html, not with a JPEG" in said["page"].message
