@@ -155,12 +155,9 @@ class Works:
 
     def _to_try_again(self) -> tuple[str, ...]:
         """Recognisers that are not open, or that only a person could help when they were last asked something."""
-        health = self._school.supervisor.health
-        return tuple(
-            name
-            for name in self._recognisers.now
-            if name in self._recognisers.awaited or health[recogniser_instance(name)].state is State.NEEDS_HUMAN
-        )
+        now, health = self._recognisers.now, self._school.supervisor.health
+        stuck = {name for name in now if health[recogniser_instance(name)].state is State.NEEDS_HUMAN}
+        return tuple(name for name in now if name in stuck | self._recognisers.awaited.keys())
 
     async def _judge_anew(self, school: School) -> None:
         judge = await _judge(school, self._recognisers)

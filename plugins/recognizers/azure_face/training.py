@@ -144,7 +144,7 @@ class Training:
             await self._run(lambda: self._begun(changes))
             taken_in = changes
         failure = await self._wait(until, capped)
-        await self._run(lambda: self._ended([] if failure else taken_in))
+        await self._run(lambda: self._ended(taken_in, succeeded=not failure))
         if failure:
             self._failed = (failure, clock.monotonic() + REST)
             raise _failed(failure)
@@ -203,8 +203,11 @@ class Training:
         new.write_text("\n".join(changes), "utf-8")
         new.replace(self._under_way)
 
-    def _ended(self, taken_in: Sequence[str]) -> None:
-        self._drop(taken_in)
+    def _ended(self, taken_in: Sequence[str], *, succeeded: bool) -> None:
+        if succeeded:
+            self._drop(taken_in)
+        elif not taken_in:  # it was asked for in any case, and still has to be
+            self._note(erases=False)
         self._under_way.unlink(missing_ok=True)
 
     async def _run(self, call: Callable[[], T]) -> T:

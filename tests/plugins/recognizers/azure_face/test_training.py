@@ -15,6 +15,7 @@ from hub.plugin import NotReady
 from plugins.recognizers.azure_face.training import PATIENCE, REST
 from tests.support.azure import FakeAzure, crop, serving
 from tests.support.azure.client import ManualClock, opened, waiting
+from tests.support.azure.gallery import Persisted, Person
 
 
 @pytest_asyncio.fixture
@@ -119,6 +120,20 @@ async def test_a_training_that_fails_is_said_and_asked_for_seldom(azure: FakeAzu
         group.fails = ""
         await clock.sleep(REST)
         assert (await recogniser.identify([crop("ada")]))[0][0].person == "ada"
+
+
+async def test_a_group_that_cannot_be_trained_costs_little(azure: FakeAzure, tmp_path: Path) -> None:
+    """One that somebody else filled: there is no change of ours."""
+    async with opened(tmp_path, azure.endpoint) as (recogniser, context):
+        group = azure.gallery.groups["school"]
+        group.people["0f"] = Person("fras", "fras:ada", {"f": Persisted((230, 20, 20), None)})
+        group.fails = "Internal error."
+        for _ in range(25):
+            with pytest.raises(NotReady, match="training at Azure Face failed"):
+                await recogniser.identify([crop("ada")])
+            await context.clock.sleep(2)
+        assert group.trainings == 1
+        assert azure.calls.total() <= 12
 
 
 async def test_a_group_made_anew_while_it_trains(azure: FakeAzure, tmp_path: Path) -> None:
