@@ -108,10 +108,17 @@ async def test_each_says_in_a_line_what_it_found_or_what_to_do(probed: School) -
     ]
 
 
-def everything_in(folder: Path) -> dict[str, tuple[int, int, int]]:
-    """Mode, owner and time of change of each."""
-    found = {path.relative_to(folder).as_posix(): path.stat() for path in [folder, *folder.rglob("*")]}
-    return {name: (status.st_mode, status.st_uid, status.st_mtime_ns) for name, status in found.items()}
+def everything_in(folder: Path) -> dict[str, tuple[int, int, bytes]]:
+    """Mode, owner and content of each. (A folder's time may change: not every file system has files without a name.)"""
+    return {
+        path.relative_to(folder).as_posix(): (
+            status.st_mode,
+            status.st_uid,
+            path.read_bytes() if path.is_file() else b"",
+        )
+        for path in [folder, *folder.rglob("*")]
+        for status in [path.stat()]
+    }
 
 
 async def test_nothing_is_made_in_the_data_folder(probed: School) -> None:
