@@ -20,8 +20,9 @@ from hub.db import consent, enrolments, templates
 from hub.db.engine import Database
 from hub.db.enrolments import EnrolmentImage, State
 from hub.picture_keys import PictureKeys
+from hub.pipeline.alone import Meant, alone
 from hub.pipeline.apart import apart
-from hub.plugin import Clock, Embedder, Embedding, Face, Picture, PluginError, Sight, Storage
+from hub.plugin import Box, Clock, Embedder, Embedding, Face, Picture, PluginError, Sight, Storage
 from hub.plugin.media import crop_jpeg
 from hub.portrait_reading import Read, Reader, from_storage, read_files
 from hub.portraits import Pupil
@@ -216,9 +217,16 @@ class Enrolment:
                     looked.append(self._known(read, run))
                 else:
                     run.paths[owner, read.sha256] = read.path
-                    jpeg = await asyncio.to_thread(_kept, read.content, sight, face)
+                    jpeg = await self._kept(read.content, sight, face)
                     looked.append(_Looked(read.path, read.sha256, face=face, jpeg=jpeg))
         return looked
+
+    async def _kept(self, portrait: Picture, sight: Sight, face: Face) -> bytes:
+        """What is kept of a portrait, and sent to services: the face's surroundings without whoever else is there."""
+        others = [*(other.box for other in sight.faces if other is not face), *sight.too_small]
+        (crop,) = await alone(self._embedder, [Meant(portrait, face.box, others)], PORTRAIT_MARGIN, PORTRAIT_SIDE)
+        whole = Box(0, 0, crop.width, crop.height)
+        return await asyncio.to_thread(crop_jpeg, crop, whole, 0, longest=PORTRAIT_SIDE)
 
     def _known(self, read: Read, run: _Run) -> _Looked:
         run.paths.setdefault((read.pupil.id, read.sha256), read.path)
@@ -358,12 +366,6 @@ class Enrolment:
 
     def _row(self, person: str, looked: _Looked, **what: Any) -> EnrolmentImage:
         return EnrolmentImage(person, looked.sha256, self._embedder.model.id, **what)
-
-
-def _kept(portrait: Picture, sight: Sight, face: Face) -> bytes:
-    """What is kept of a portrait, and sent to services: the face's surroundings without whoever else is there."""
-    others = [other.box for other in sight.faces if other is not face]
-    return crop_jpeg(portrait, face.box, PORTRAIT_MARGIN, [*others, *sight.too_small], longest=PORTRAIT_SIDE)
 
 
 def _vector(image: EnrolmentImage) -> Embedding:

@@ -8,9 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
+from hub.pipeline.alone import Meant, alone
 from hub.pipeline.galleries import GalleryKeeper
 from hub.plugin import Box, Candidate, Embedder, Face, Identifier, NotReady, Picture, PluginError
-from hub.plugin.media import cut
 from hub.recognition.pairing import pairs
 from hub.recognition.policy import Decision, Policy, gated
 from hub.runtime.awaited import Awaited
@@ -19,6 +19,8 @@ CANDIDATES = 3
 """How many people are kept beside each face, so that staff can see what was nearly said."""
 CROP_MARGIN = 0.5
 """What is left around a face that a service is asked about, as a share of its box: `Identifier` asks for a half."""
+CROP_SIDE = 400
+"""Pixels on the longer side of a crop that a service makes use of, or fewer."""
 
 GREY = Picture(np.full((240, 320, 3), 128, np.uint8), 320, 240)
 
@@ -166,7 +168,8 @@ class IdentifierMember:
         ]
         near: dict[tuple[int, int], list[Candidate]] = {}
         if keys:
-            crops = [_alone(pictures[p], seen[p], f) for p, f in keys]
+            meant = [Meant(pictures[p], seen[p].faces[f].box, seen[p].around(f)) for p, f in keys]
+            crops = await alone(self.finder.embedder, meant, CROP_MARGIN, CROP_SIDE)
             found = await self._identifier.identify(crops)
             consenting = await self.gallery.consenting()  # asked last: it may have been withdrawn meanwhile
             for key, candidates in zip(keys, found, strict=True):
@@ -233,11 +236,6 @@ async def decide_among(scope: Scope | None, policy: Policy, pictures: Sequence[S
         rule.decide([near.get((p, f), []) for f in range(len(faces))], [face.quality for face in faces])
         for p, faces in enumerate(pictures)
     ]
-
-
-def _alone(picture: Picture, seen: Seen, index: int) -> Picture:
-    """What a service is shown of one of the faces: its surroundings without the others."""
-    return cut(picture, seen.faces[index].box, CROP_MARGIN, seen.around(index))
 
 
 def _paired(seen: Seen, own: Seen, decisions: Sequence[Decision]) -> list[Decision | None]:

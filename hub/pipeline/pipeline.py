@@ -218,7 +218,8 @@ class Pipeline:
 
     async def _wait(self, frames: Sequence[Pending], error: Exception) -> None:
         """They stay in the ledger as pending: nothing is lost, unless it takes days."""
-        frames = await self._without_late(frames)
+        if not (frames := await self._without_late(frames)):
+            return
         lanes = {self._backlog.lane_of(frame.camera) for frame in frames}
         level = logging.DEBUG if lanes <= self._obstacles.keys() else logging.WARNING
         logger.log(level, "frames wait to be recognised: %s", error)

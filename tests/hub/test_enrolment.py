@@ -27,7 +27,7 @@ from hub.registration import Signature, register_people
 from tests.support import colours
 from tests.support.fras import save
 from tests.support.services import Services, services
-from tests.support.squares import Squares
+from tests.support.squares import Coarse, Squares
 
 GRANTED = Signature(Consent.GRANTED, "x")
 
@@ -111,16 +111,19 @@ async def test_portraits_become_templates_and_the_others_are_told_why(tmp_path: 
         assert await kept(parts) == {"ada": 3}
 
 
-async def test_a_kept_portrait_shows_nobody_else_and_the_face_as_large_as_services_want_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("embedder", [Squares, Coarse])
+async def test_a_kept_portrait_shows_nobody_else_and_the_face_as_large_as_services_want_it(
+    tmp_path: Path, embedder: type[Squares]
+) -> None:
     """A sibling beside and somebody in the background: they do not spoil the portrait, and are not kept in it."""
     pixels = np.full((900, 900, 3), 128, np.uint8)
     pixels[300:650, 290:540] = colours.COLOURS["ada"]
     pixels[400:500, 560:660] = colours.COLOURS["dee"]
-    pixels[250:275, 300:325] = colours.COLOURS["eve"]
+    pixels[200:270, 300:370] = colours.COLOURS["eve"]
     place = tmp_path / "ada.png"
     Image.fromarray(pixels).save(place)
     async with services(tmp_path) as parts:
-        parts.embedder = Squares({"model": "colours-1"})
+        parts.embedder = embedder({"model": "colours-1"})
         outcome = await enrol(parts, Pupil("ada", None, None, (place,)))
         assert outcome.images == {("ada", "ada"): ""}
         (key,) = await parts.stored()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,20 @@ class Squares:
             raise NotReady("the test says so", hint="wait")
         self.analysed += len(pictures)
         return [sight(picture) for picture in pictures]
+
+
+class Coarse(Squares):
+    """One that finds no face below 80 of a picture's own pixels, and so does not see that there is one."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.model = replace(self.model, min_face=80)
+
+    async def analyse(self, pictures: Sequence[Picture], *, mirror: bool = False) -> list[Sight]:
+        seen = zip(pictures, await super().analyse(pictures), strict=True)
+        return [
+            Sight(tuple(face for face in one.faces if face.quality.size * shown.scale >= 80)) for shown, one in seen
+        ]
 
 
 def sight(shown: Picture) -> Sight:

@@ -6,7 +6,7 @@ Importing this package is light: Pillow and PyAV are loaded by the first call th
 from .dates import captured_at
 from .files import Kind, classify, walk
 from .movies import movie, recorded_at
-from .stills import MOST_BYTES, MOST_PIXELS, Unreadable, crop_jpeg, cut, decode, encode_jpeg
+from .stills import MOST_BYTES, MOST_PIXELS, Unreadable, crop_jpeg, cut, decode, encode_jpeg, enlarged
 
 __all__ = [
     "MOST_BYTES",
@@ -19,6 +19,7 @@ __all__ = [
     "cut",
     "decode",
     "encode_jpeg",
+    "enlarged",
     "movie",
     "recorded_at",
     "walk",

@@ -104,6 +104,17 @@ def cut(picture: Picture, box: Box, margin: float, without: Iterable[Box] = ()) 
     )
 
 
+def enlarged(picture: Picture, factor: float) -> Picture:
+    """The pixels `factor` times as wide and high, as a picture of that size."""
+    from PIL import Image
+
+    height, width = (max(1, round(side * factor)) for side in picture.pixels.shape[:2])
+    pixels = np.asarray(
+        Image.fromarray(np.ascontiguousarray(picture.pixels)).resize((width, height), Image.Resampling.BICUBIC)
+    )
+    return Picture(pixels, width, height)
+
+
 def _around(picture: Picture, box: Box, margin: float) -> tuple[slice, slice]:
     """The rows and columns of the picture's pixels."""
     height, width = picture.pixels.shape[:2]

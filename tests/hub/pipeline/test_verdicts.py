@@ -19,6 +19,7 @@ from hub.pipeline.judge import Judge
 from hub.pipeline.members import EmbedderMember, IdentifierMember, Seen
 from hub.pipeline.verdicts import Chain, Ensemble, Judged
 from hub.plugin import Box, Candidate, Face, Identifier, NotReady, Picture, Quality, Sight
+from hub.plugin.media import decode
 from hub.recognition.consent import Consent
 from hub.recognition.models import combined
 from hub.recognition.policy import Decision, Policy, Thresholds, Unknown
@@ -27,6 +28,7 @@ from tests.support.azure import FakeAzure, crop, faults, serving
 from tests.support.azure.client import opened
 from tests.support.colours import COLOURS
 from tests.support.context import ManualClock
+from tests.support.media import image_file
 from tests.support.services import NINE, Services, services
 
 NEARLY_ADA = (230, 75, 20)
@@ -155,6 +157,24 @@ async def test_a_crop_shows_no_face_that_was_too_small_to_be_looked_at(both: Bot
     assert (names(judged), len(judged.too_small)) == (["ada"], 1)
     (sheet,) = (np.asarray(Image.open(io.BytesIO(body))).astype(int) for body in both.fake.bodies)
     assert not (np.abs(sheet - COLOURS["dee"]).max(axis=2) < 40).any()
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+async def test_a_crop_shows_no_face_that_the_finder_overlooks_in_the_whole_picture(both: Both, scale: float) -> None:
+    side = round(100 / scale)
+    pixels = np.full((4 * side, 4 * side, 3), 128, np.uint8)
+    pixels[side : 2 * side, side : 2 * side] = COLOURS["ada"]
+    pixels[side : side + round(45 / scale), 2 * side + 4 : 2 * side + 4 + round(45 / scale)] = COLOURS["dee"]
+    shown = decode(image_file(pixels, "PNG"), longest=400) if scale < 1 else Picture(pixels, *pixels.shape[:2])
+    assert shown.scale == scale
+    coarse = squares.Coarse({"model": "colours-1"})
+    finder = EmbedderMember(coarse, both.parts.gallery, STRICT)
+    member = IdentifierMember(both.service, finder, both.parts.gallery, CLOUD)
+    (judged,) = await Chain([member], both.parts.clock).judge([shown])
+    assert names(judged) == ["ada"]
+    (sheet,) = (np.asarray(Image.open(io.BytesIO(body))).astype(int) for body in both.fake.bodies)
+    assert not (np.abs(sheet - COLOURS["dee"]).max(axis=2) < 40).any()
+    assert (np.abs(sheet - COLOURS["ada"]).max(axis=2) < 40).sum() > 90 * 90, "and the one who is meant is whole"
 
 
 async def test_the_earlier_stage_keeps_the_name(both: Both) -> None:
