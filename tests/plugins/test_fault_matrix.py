@@ -9,6 +9,7 @@ in its driver): it has neither statuses nor TLS.
 from __future__ import annotations
 
 import asyncio
+import gc
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
@@ -241,6 +242,7 @@ class Ordeal:
         self._pin = pin
         self._proxy = proxy
         self._way = way
+        self._working: asyncio.Task[None] | None = None
 
     async def ill_at_the_start(self) -> None:
         await self._proxy.set(self._way.first.befall if self._way.first else None, self._way.bad)
@@ -264,6 +266,11 @@ class Ordeal:
     async def end(self) -> None:
         while self._proxy.open:
             await asyncio.sleep(0.02)
+
+    async def give_up(self) -> None:
+        """After a test that failed; else nothing is at work any more."""
+        if self._working and not self._working.done():
+            await stopped_again(self._working)
 
     def _meaning(self, moment: str) -> type[PluginError]:
         parked = (self._fault, moment) in self._remote.parks and self._use not in self._remote.retried
@@ -290,7 +297,8 @@ class Ordeal:
         await self._proxy.set(self._way.forward, self._way.good)
         while True:
             used = asyncio.Event()
-            working, begun = asyncio.create_task(self._go_on(used)), asyncio.create_task(used.wait())
+            self._working = working = asyncio.create_task(self._go_on(used))
+            begun = asyncio.create_task(used.wait())
             await asyncio.wait([working, begun], return_when=asyncio.FIRST_COMPLETED)
             if begun.done():
                 return working
@@ -338,7 +346,11 @@ async def ordeals(name: str, fault: str, servers: Servers, folder: Path) -> Asyn
                 way.bad.sni_callback = way.first.greeted
             proxy = await stack.enter_async_context(fault_proxy(upstream, way.good))
             all_of_them.append(Ordeal(remote, use, fault, own, pin, proxy, way))
-        yield all_of_them
+        try:
+            yield all_of_them
+        finally:
+            for ordeal in all_of_them:
+                await ordeal.give_up()
 
 
 async def each(these: Sequence[Ordeal], what: Callable[[Ordeal], Awaitable[None]]) -> None:
@@ -368,3 +380,4 @@ async def test_at_the_start_in_mid_stream_and_at_the_stop(
                 await each(these, Ordeal.end)
                 while process.num_fds() > held:
                     await asyncio.sleep(0.02)
+                    gc.collect()  # a connection whose call was cut goes with the exception that it is in
