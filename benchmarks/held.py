@@ -37,11 +37,12 @@ class Held:
     def megabytes_since(self, before: Held) -> float:
         return round((self.memory - before.memory) / 1e6, 1)
 
-    def flat_since(self, before: Held) -> bool:
+    def flat_since(self, before: Held, most: float = FLAT, under_way: int = 0) -> bool:
+        """`most` megabytes more; so many files and tasks come and go with the work that is under way."""
         return (
-            self.megabytes_since(before) <= FLAT
-            and self.files <= before.files
-            and self.tasks <= before.tasks
+            self.megabytes_since(before) <= most
+            and self.files <= before.files + under_way
+            and self.tasks <= before.tasks + under_way
             and self.threads <= before.threads + IDLE_THREADS
         )
 
