@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from hub import app
 from hub.db import ledger
+from hub.leaving import forget_elsewhere
 from hub.people import Roll
 from hub.plugin import NeedsHuman
 from hub.recognition.consent import Consent
@@ -118,7 +119,7 @@ async def test_without_approval_people_are_deleted_all_the_same(place: School, f
     fake.approved = False
     async with app.open_school(paths(place)) as school:
         await Roll(school.database, school.clock).sign("bob", Consent.WITHDRAWN, "a parent", "")
-        assert await app.forget_elsewhere(school, "bob") == {"cloud": ""}
+        assert await forget_elsewhere(school, "bob") == {"cloud": ""}
         assert await held(fake) == 1
     async with hub(place) as (_, school):
         assert "no approval" in school.supervisor.health["recognizer cloud"].progress
