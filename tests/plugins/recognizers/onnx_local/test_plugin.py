@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 import voluptuous as vol
 
+from hub.pipeline.alone import Meant, alone
 from hub.plugin import Embedder, NeedsHuman, Picture, RecognizerSpec
+from hub.plugin.media import cut, enlarged
 from plugins.recognizers import onnx_local
 from plugins.recognizers.onnx_local import fras_plugins, open_recogniser
 
@@ -143,3 +145,30 @@ async def test_twelve_megapixels_in_bounded_memory(context: Any, config: Config,
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     assert len(sight.faces) == len(small[0].faces) == 4
     assert grown < 600, f"{grown:.0f} MiB"
+
+
+@pytest.mark.shared
+async def test_neighbours_too_small_to_be_recognised_are_in_no_crop(
+    context: Any, config: Config, reid_pack: Path, shared: Path
+) -> None:
+    """A face of 60 pixels beside one of 200: once by the box that the detector gives, once by the second look alone."""
+    kit, rose = (
+        picture(next((shared / "data" / "scenes" / "enrol" / name).iterdir()))
+        for name in ("kit_harington", "rose_leslie")
+    )
+    async with open_recogniser(config(pack=str(reid_pack)), context) as keen:
+        near, far = (sight.faces[0].box for sight in await keen.analyse([kit, rose]))
+        side = 200 / min(near.w, near.h)
+        shown = enlarged(kit, side)
+        pixels = np.pad(shown.pixels, ((0, 0), (0, 200), (0, 0)), mode="edge")
+        behind = enlarged(cut(rose, far, 0.2), 60 / min(far.w, far.h)).pixels
+        height, width = behind.shape[:2]
+        top, left = round(near.y * side), round((near.x + near.w) * side) + 5
+        pixels[top : top + height, left : left + width] = behind
+        frame = Picture(pixels, pixels.shape[1], pixels.shape[0])
+        async with open_recogniser(config(pack=str(reid_pack), min_face=100), context) as coarse:
+            (sight,) = await coarse.analyse([frame])
+            (face,) = sight.faces
+            crops = [cut(frame, face.box, 0.5), cut(frame, face.box, 0.5, sight.too_small)]
+            crops += await alone(coarse, [Meant(frame, face.box, ())], 0.5, 400)
+        assert [len(seen.faces) for seen in await keen.analyse(crops)] == [2, 1, 1]
