@@ -143,8 +143,7 @@ async def _show(where: Paths, person: str, json_lines: bool) -> int:
         one = await roll.one(person)
         said = await roll.consent_of(person)
         portraits = await roll.portraits_of(person)
-        async with school.database.read() as connection:
-            services = await at_services(connection, school.settings, person, school.clock.now())
+        services = await at_services(school.database, school.settings, person, school.clock.now())
     if json_lines:
         events = [
             {

@@ -64,9 +64,9 @@ async def person_page(view: View, person_id: str) -> PersonPage | None:
         seen_by = await overview_evidence.seen_by(connection, person_id)
         by_camera = await overview_people.recognisable(connection, [person_id], view.now)
         days = await overview.days_of(connection, person_id)
-        services = await at_services(connection, view.settings, person_id, view.now)
         marks = await overview.latest_of(connection, person_id, MARKS)
         lectures = await lectures_called(view, connection, {mark.lecture: {mark.status: 1} for mark in marks})
+    services = await at_services(view.database, view.settings, person_id, view.now)
     present = sum(status is Status.PRESENT for status in days.values())
     absent = sum(status is Status.ABSENT for status in days.values())
     return PersonPage(

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from hub.db import consent, remote
+from hub.db.engine import Database
 from hub.settings import Settings
 
 
@@ -46,13 +45,12 @@ class AtService:
         return Counter(self.refused.values())
 
 
-async def at_services(
-    connection: AsyncConnection, settings: Settings, person: str, now: datetime
-) -> tuple[AtService, ...]:
+async def at_services(database: Database, settings: Settings, person: str, now: datetime) -> tuple[AtService, ...]:
     """Of those that were sent anything, and have not confirmed that they deleted it."""
-    answers = await remote.answers(connection, person)
-    holders = await remote.holders(connection, person)
-    leaving = person not in await consent.granted(connection, [person], now)
+    async with database.read() as connection:
+        answers = await remote.answers(connection, person)
+        holders = await remote.holders(connection, person)
+        leaving = person not in await consent.granted(connection, [person], now)
     found = []
     for gallery in sorted({*answers, *holders}):
         said = answers.get(gallery, {})
