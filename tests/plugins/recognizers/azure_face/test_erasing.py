@@ -87,8 +87,9 @@ async def test_azure_away_after_a_deletion(azure: FakeAzure, tmp_path: Path, cap
         azure.fault = no_training
         with caplog.at_level(logging.WARNING):
             await recogniser.forget("ada")
-            while "still to be trained without those who were deleted" not in caplog.text:
-                await asyncio.sleep(0.01)
+            async with asyncio.timeout(60):
+                while "still to be trained without those who were deleted" not in caplog.text:
+                    await asyncio.sleep(0.01)
         azure.fault = None
         await trained(tmp_path)
     assert azure.gallery.groups["school"].trainings == 2
