@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import event
@@ -29,19 +30,27 @@ _HOLDER = """
     WHERE locktype = 'advisory' AND granted AND classid = 0 AND objid = $1 AND pg_database.datname = current_database()
 """
 
+_END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2"
+
 
 def hold(engine: AsyncEngine, name: str) -> None:
     """Every connection of `engine`, which has one at a time, takes the lock before anything is written through it.
 
-    One that comes after a lost one does, too. Raises DatabaseInUse where there is another hub.
+    One that comes after a lost one does, too; should the server not have noticed that it is lost, it is ended there.
+    Raises DatabaseInUse where there is another hub.
     """
+    lost: list[tuple[int, datetime]] = []
 
     @event.listens_for(engine.sync_engine, "connect")
     def claim(connection: Any, record: Any) -> None:
         cursor = connection.cursor()
         try:
+            for earlier in lost:
+                cursor.execute(_END, earlier)
             cursor.execute(f"SET LOCAL lock_timeout = '{HANDOVER_SECONDS}s'")
             cursor.execute(f"SELECT pg_advisory_lock({HUB})")
+            cursor.execute("SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()")
+            lost[:] = [cursor.fetchone()]
             connection.commit()
         except BaseException as error:
             refused = getattr(error, "sqlstate", None) == "55P03"

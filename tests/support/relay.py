@@ -91,3 +91,20 @@ class Relay:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Wire(Relay):
+    """`silent`: new connections come about, and nothing gets through either."""
+
+    silent = False
+
+    def way_to_hub(self, node: asyncio.StreamReader, hub: asyncio.StreamWriter) -> Way:
+        return Way(node, hub, dead=self.silent)
+
+    def fall_silent(self) -> None:
+        self.silent = True
+        self.lose()
+
+    def speak(self) -> None:
+        """Connections that were silent stay so: whoever stood between has forgotten them."""
+        self.silent = False

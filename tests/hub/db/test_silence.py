@@ -19,27 +19,10 @@ from hub.plugin import SystemClock
 from hub.refusals import InboxUnavailable
 from tests.support import postgres
 from tests.support.facts import frame
-from tests.support.relay import Relay, Way
+from tests.support.relay import Wire
 
 PATIENCE = 30
 """Seconds, in which ten waits have ended that each last less than one; a silent server's have no end."""
-
-
-class Wire(Relay):
-    """`silent`: new connections come about, and nothing gets through either."""
-
-    silent = False
-
-    def way_to_hub(self, node: asyncio.StreamReader, hub: asyncio.StreamWriter) -> Way:
-        return Way(node, hub, dead=self.silent)
-
-    def fall_silent(self) -> None:
-        self.silent = True
-        self.lose()
-
-    def speak(self) -> None:
-        """Connections that were silent stay so: whoever stood between has forgotten them."""
-        self.silent = False
 
 
 @pytest.fixture
