@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.support import lindenschule
+from tests.support import lindenschule, postgres
+from tests.support.facts import KIND
 from tests.support.panel import Panel, panel_in, served
 
 CHROMIUM = shutil.which("chromium")
@@ -60,6 +61,8 @@ def school_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(school_once: Path, tmp_path: Path) -> Path:
+    if KIND == "postgresql":
+        postgres.copy_database(school_once, tmp_path / "school")
     return shutil.copytree(school_once, tmp_path / "school")
 
 

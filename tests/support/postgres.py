@@ -210,3 +210,4 @@ def copy_database(source: Path, target: Path) -> None:
     """Makes the database of the folder `target` what that of `source` is, which nobody may be using."""
     server().sql(f'DROP DATABASE IF EXISTS "{_name(target)}"')
     server().sql(f'CREATE DATABASE "{_name(target)}" TEMPLATE "{_name(source)}"')
+    os.environ[_name(target)] = server().dsn(_name(target))
