@@ -63,8 +63,8 @@ async def try_services(
         around = Surroundings(paths.data, paths.base, settings.school.time_zone)
         trying = _Trying(catalog, around, replace(around, data=Path(spare)), partial(nodes_of, url))
         attempts = [
-            _Attempt("data folder", "", lambda report: pool.run(look_at_data, paths.data)),
-            _Attempt("database", "", lambda report: look_at_database(url)),
+            Attempt("data folder", "", lambda report: pool.run(look_at_data, paths.data)),
+            Attempt("database", "", lambda report: look_at_database(url)),
             *(trying.attempt(kind, part) for kind, part in _parts(settings)),
         ]
         try:
@@ -106,14 +106,14 @@ class _Trying:
         self._nodes: asyncio.Task[list[Node]] | None = None
         """Asked for once, however many cameras are nodes."""
 
-    def attempt(self, kind: Kind, part: Part) -> _Attempt:
+    def attempt(self, kind: Kind, part: Part) -> Attempt:
         service = kind if kind != "camera" and part.id == part.platform else f"{kind} {part.id}"
         probe = self._catalog.spec(kind, part.platform).probe
         if kind == "camera" and part.platform == NODES:
-            return _Attempt(service, part.platform, lambda report: self._node(part.id))
+            return Attempt(service, part.platform, lambda report: self._node(part.id))
         if probe is None:
-            return _Attempt(service, part.platform, _nothing)
-        return _Attempt(service, part.platform, partial(self._probe, probe, kind, part), _patience(part))
+            return Attempt(service, part.platform, _nothing)
+        return Attempt(service, part.platform, partial(self._probe, probe, kind, part), _patience(part))
 
     async def close(self, abandoned: Abandoned) -> None:
         if self._nodes is not None and not await put_down(self._nodes, GRACE):
@@ -156,7 +156,7 @@ async def _nothing(report: Callable[[str], None]) -> str:
 
 
 @dataclass(slots=True)
-class _Attempt:
+class Attempt:
     """`call` gets what to tell of its progress, and answers what it found."""
 
     service: str
