@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -182,19 +183,20 @@ async def test_one_that_hangs_is_given_up(probed: School) -> None:
 
 
 async def test_one_that_does_not_end_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    let_go = asyncio.Event()
+
     async def stay(report: Callable[[str], None]) -> str:
-        while True:
-            try:
-                await asyncio.sleep(0.3)
-                return "late"
-            except asyncio.CancelledError:
-                pass
+        while not let_go.is_set():
+            with suppress(asyncio.CancelledError):
+                await let_go.wait()
+        return "late"
 
     monkeypatch.setattr("hub.connecting.GRACE", 0.05)
     abandoned = Abandoned()
     found = await Attempt("camera door", "rtsp", stay).tried(frozenset(), abandoned, 0.05)
     assert not found.works
     assert len(abandoned) == 1
+    let_go.set()
     async with asyncio.timeout(30):
         while len(abandoned):
             await asyncio.sleep(0.02)
