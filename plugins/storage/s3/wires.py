@@ -36,15 +36,13 @@ class Wire:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
-        self._twins: list[socket.socket] = []
-        """Of connections that are being made: while TLS is agreed on, their own socket is out of reach."""
         self.is_cut = False
 
     def cut(self) -> None:
         """Ends the call; from any thread, and never waiting."""
         with self._lock:
             self.is_cut = True
-            for one in (*self._sockets, *self._twins):
+            for one in self._sockets:
                 with suppress(OSError):  # a TLS socket's own shutdown would touch what its reader is using
                     socket.socket.shutdown(one, socket.SHUT_RDWR)
 
@@ -56,13 +54,6 @@ class Wire:
             if one is not None and one not in self._sockets:
                 self._sockets.append(one)
 
-    def begin(self, one: socket.socket) -> None:
-        """A connection before anything is said on it. Raises Cut when the wire is."""
-        with self._lock:
-            if self.is_cut:
-                raise Cut
-            self._twins.append(one.dup())
-
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """What this thread does inside goes over this wire."""
@@ -72,9 +63,6 @@ class Wire:
         finally:
             _here.wire = None
             with self._lock:
-                for twin in self._twins:
-                    twin.close()
-                self._twins.clear()
                 self._sockets.clear()
 
 
@@ -82,17 +70,6 @@ def _use(one: socket.socket | None) -> None:
     wire: Wire | None = getattr(_here, "wire", None)
     if wire is not None:
         wire.use(one)
-
-
-def _begun(one: socket.socket) -> socket.socket:
-    wire: Wire | None = getattr(_here, "wire", None)
-    if wire is not None:
-        try:
-            wire.begin(one)
-        except Cut:
-            one.close()
-            raise
-    return one
 
 
 class _Http(AWSHTTPConnection):
@@ -107,9 +84,6 @@ class _Http(AWSHTTPConnection):
 
 
 class _Https(AWSHTTPSConnection):
-    def _new_conn(self) -> socket.socket:
-        return _begun(super()._new_conn())
-
     def connect(self) -> None:
         _use(None)
         super().connect()

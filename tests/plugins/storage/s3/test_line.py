@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from hub.plugin import NotReady
-from hub.plugin.testing import make_context, nothing_left_running
+from hub.plugin.testing import make_context
 from hub.plugin.testing.context import THREADS
 from plugins.storage.s3.line import Line
 from plugins.storage.s3.options import Options
 from plugins.storage.s3.storage import S3
 from plugins.storage.s3.wires import _use
-from tests.support.s3_servers import FaultProxy, Server, drip, fault_proxy, forward, refused, until
+from tests.support.s3_servers import Server, drip, fault_proxy, forward, refused, until
 
 from .conftest import Opener
 
@@ -85,24 +85,3 @@ async def test_botocore_still_has_the_door_through_which_connections_are_cut(
             await storage.put("a", b"x")
             await until(lambda: proxy.open > 0)
         await until(lambda: proxy.open == 0)
-
-
-async def test_a_server_that_drips_while_tls_is_agreed_on_holds_no_thread(
-    bucket: str, opened: Opener, impatient: None
-) -> None:
-    """Each byte comes well before a time-out of the socket."""
-
-    async def drip_hello(_: FaultProxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(65536)
-        writer.write(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc")  # a handshake's record of 16 KiB
-        while True:
-            writer.write(b"\x00")
-            await writer.drain()
-            await asyncio.sleep(0.02)
-
-    async with nothing_left_running(), fault_proxy("http://127.0.0.1:9") as proxy:
-        await proxy.set(drip_hello)
-        endpoint = proxy.endpoint.replace("http:", "https:")
-        async with opened(Server(endpoint).config(bucket)) as storage, asyncio.timeout(30):
-            with pytest.raises(NotReady, match="does not answer in time"):
-                await storage.get("a")
