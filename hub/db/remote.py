@@ -38,11 +38,19 @@ async def serving(connection: AsyncConnection, gallery: str) -> frozenset[str]:
 
 
 async def answers(connection: AsyncConnection, person: str) -> dict[str, dict[str, str]]:
-    """The same of one person, by gallery."""
-    query = select(portraits).where(portraits.c.person == person)
+    """The same of one person, by each gallery in which they may be."""
+    mine = (portraits.c.gallery == people.c.gallery) & (portraits.c.person == people.c.person)
+    query = select(people.c.gallery, portraits.c.source_sha256, portraits.c.answer).join_from(
+        people, portraits, mine, isouter=True
+    )
     found: dict[str, dict[str, str]] = {}
-    for row in await connection.execute(query.order_by(portraits.c.gallery, portraits.c.source_sha256)):
-        found.setdefault(row.gallery, {})[row.source_sha256] = row.answer
+    rows = await connection.execute(
+        query.where(people.c.person == person).order_by(people.c.gallery, portraits.c.source_sha256)
+    )
+    for row in rows:
+        said = found.setdefault(row.gallery, {})
+        if row.source_sha256 is not None:
+            said[row.source_sha256] = row.answer
     return found
 
 

@@ -33,7 +33,7 @@ class AtService:
         if self.leaving:
             return "still to be deleted there"
         if self.former:
-            return "still enrolled there, though hub.yaml does not name it any more"
+            return "perhaps still enrolled there, though hub.yaml does not name it any more"
         if not self.serving:
             return "not recognised there, for no portrait serves" if self.refused else "not enrolled there yet"
         taken = f"{self.serving} portrait{'s' if self.serving > 1 else ''} enrolled there"
@@ -49,11 +49,9 @@ async def at_services(database: Database, settings: Settings, person: str, now: 
     """Of those that were sent anything, and have not confirmed that they deleted it."""
     async with database.read() as connection:
         answers = await remote.answers(connection, person)
-        holders = await remote.holders(connection, person)
-        leaving = person not in await consent.granted(connection, [person], now)
+        leaving = bool(answers) and person not in await consent.granted(connection, [person], now)
     found = []
-    for gallery in sorted({*answers, *holders}):
-        said = answers.get(gallery, {})
+    for gallery, said in answers.items():
         refused = {sha256: reason for sha256, reason in said.items() if reason}
         name = settings.recogniser_at(gallery)
         found.append(AtService(name or gallery, len(said) - len(refused), refused, leaving, former=not name))

@@ -217,7 +217,7 @@ async def test_stopped_while_a_portrait_is_on_its_way(place: School, fake: FakeA
         gate.go.set()
         fake.fault = None
         async with school.database.read() as connection:
-            assert await remote.answers(connection, "ada") == {}
+            assert await remote.sent(connection, school.settings.gallery_of("cloud")) == {}
     assert len(fake.gallery.groups["school"].people) == 1
     assert await withdraw(place, "ada") == {"cloud": ""}
     assert there(fake) == {}
