@@ -82,9 +82,9 @@ class StandInContext:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)  # first: whoever closes may be cancelled meanwhile
         if self._http is not None:
             await self._http.close()
-        self._pool.shutdown(wait=False, cancel_futures=True)
         deadline = time.monotonic() + PATIENCE
         while any(t.is_alive() for t in self._threads) and time.monotonic() < deadline:  # noqa: ASYNC110 (no event)
             await asyncio.sleep(0.001)
