@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
@@ -60,6 +61,8 @@ class Uploads:
         """These come after all others, the longest refused first."""
         self._in_row: set[str] = set()
         """What was refused since something was not."""
+        self._logged: dict[str, float] = {}
+        """Reason → when the log last had it, monotonic."""
         self._not_before: dict[str, float] = {}
         self._work = asyncio.Event()
         self._said = ""
@@ -133,10 +136,12 @@ class Uploads:
             self._not_before[key] = self._context.clock.monotonic() + wait
 
     def _refuse(self, key: str, since: float, why: str, hint: str) -> None:
-        if all(why != refusal.why for refusal in self._refused.values()):
+        now = self._context.clock.monotonic()
+        if now - self._logged.get(why, -math.inf) >= REFUSED_AGAIN:
+            self._logged[why] = now
             self._context.logger.warning("%s%s; it waits on this machine", why, f"; {hint}" if hint else "")
         if key not in self._queue:  # put again meanwhile
-            self._refused[key] = Refusal(since, why, self._context.clock.monotonic() + REFUSED_AGAIN)
+            self._refused[key] = Refusal(since, why, now + REFUSED_AGAIN)
         self._in_row.add(key)
 
     def _went_well(self) -> None:
