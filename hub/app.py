@@ -295,6 +295,7 @@ async def restore(paths: Paths, file: Path, *, force: bool = False, report: Repo
             await restoring.prepare_database(staged)
             told = restoring.stage_objections(folder, new, paths.data)
             keys = restoring.stage_keys(folder, new, paths.data)
+            restoring.stage_marks(folder, new, paths.data)
             report("putting pictures into storage")
             around = Surroundings(new, paths.base, settings.school.time_zone, clock)
             part = settings.storage

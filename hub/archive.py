@@ -30,6 +30,8 @@ CONFIG = "config/"
 MAIN = "hub.yaml"
 """What the configuration file is called in an archive, whatever its name is."""
 OBJECTIONS = "objections"
+MARKS = "storage-mark"
+"""By which the hub knows its pictures in storage."""
 NODES = "nodes/"
 """The keys by which nodes know the hub; names as in the data folder."""
 INBOX = "inbox/"
@@ -42,7 +44,8 @@ _PLAIN = r"(?!\.{1,2}(?:/|$))[^/\0]+"
 _KEY = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]+"
 _KEYS = r"key\.pem|backup\.pem|backup\.pin|retired\.pins"
 _MEMBER = re.compile(
-    rf"{DATABASE}|{OBJECTIONS}|{CONFIG}{_PLAIN}(?:/{_PLAIN})*|{NODES}(?:{_KEYS})|{INBOX}{_UUID}|{STORAGE}{_KEY}(?:/{_KEY})*",
+    rf"{DATABASE}|{OBJECTIONS}|{MARKS}|{CONFIG}{_PLAIN}(?:/{_PLAIN})*|{NODES}(?:{_KEYS})|{INBOX}{_UUID}"
+    rf"|{STORAGE}{_KEY}(?:/{_KEY})*",
     re.ASCII,
 )
 """Every name a member may have; none of them leads out of a folder."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, ParamSpec, TypeVar
 
-from hub import __version__, archive
+from hub import __version__, archive, picture_keys
 from hub.archive import Manifest, Writer
 from hub.db import objections, schema, snapshot
 from hub.db.engine import open_database
@@ -85,6 +85,8 @@ class Backup:
                         kept.bytes += await _add(given_up, writer, archive.DATABASE, copy)
                         if (said := self._data / objections.NAME).exists():
                             kept.bytes += await _add(given_up, writer, archive.OBJECTIONS, said)
+                        if (marks := self._data / picture_keys.NAME).exists():
+                            kept.bytes += await _add(given_up, writer, archive.MARKS, marks)
                         for name, key in (await _in_thread(given_up, identity.kept, self._data)).items():
                             await _in_thread(given_up, writer.add_bytes, archive.NODES + name, key)
                             kept.bytes += len(key)

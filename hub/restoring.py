@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
-from hub import archive, lock
+from hub import archive, lock, picture_keys
 from hub.archive import Manifest
 from hub.db import consent, nodes, objections, people, schema, snapshot
 from hub.db.engine import Database, open_database
@@ -214,6 +214,11 @@ async def renew_credentials(database: Database) -> None:
     """Has every node make a new credential when it comes: it may come with one from before the backup."""
     async with database.write() as connection:
         await nodes.age_credentials(connection)
+
+
+def stage_marks(folder: Path, new: Path, data: Path) -> None:
+    """What the hub here and the one of the backup have stored is the restored one's: nobody else will look after it."""
+    picture_keys.succeed(new / picture_keys.NAME, data / picture_keys.NAME, folder / archive.MARKS)
 
 
 def stage_keys(folder: Path, new: Path, data: Path) -> Keys:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.failure import Failure
-from hub.picture_keys import BITS, NAME, PictureKeys, keys_of
+from hub.picture_keys import BITS, NAME, PictureKeys, keys_of, succeed
 from hub.plugin.keys import is_key
 
 MARKS = st.integers(0, (1 << BITS) - 1)
@@ -52,8 +53,38 @@ def test_a_data_folder_keeps_its_mark_and_another_has_another(tmp_path: Path) ->
     assert [file.name for file in one.iterdir()] == [NAME]
 
 
-@pytest.mark.parametrize("content", ["", "no number"])
-def test_a_damaged_mark_is_said(tmp_path: Path, content: str) -> None:
-    (tmp_path / NAME).write_text(content)
-    with pytest.raises(Failure, match=r"storage-mark: it does not hold a number; .* delete it"):
+@pytest.mark.parametrize("content", [b"", b"no number\n", b"\xff\x00"])
+def test_a_damaged_mark_is_made_anew(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / NAME).write_bytes(content)
+    keys = keys_of(tmp_path)
+    assert keys == keys_of(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == [NAME]
+
+
+def test_a_disk_without_hard_links_keeps_a_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refused)
+    assert keys_of(tmp_path) == keys_of(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == [NAME]
+
+
+def test_a_mark_that_cannot_be_kept_is_said(tmp_path: Path) -> None:
+    (tmp_path / NAME).mkdir()
+    with pytest.raises(Failure, match=r"storage-mark cannot be kept: .*; give the user that runs fras the right"):
         keys_of(tmp_path)
+
+
+@given(st.lists(MARKS, max_size=3), st.lists(MARKS, max_size=3))
+def test_a_successor_knows_what_those_before_it_stored(here: list[int], there: list[int]) -> None:
+    with TemporaryDirectory() as place:
+        files = [Path(place, name) for name in "ab"]
+        for file, marks in zip(files, (here, there), strict=True):
+            file.write_text("".join(f"{mark:x}\n" for mark in marks))
+        succeed(Path(place, NAME), *files)
+        keys = keys_of(Path(place))
+    moment = datetime(2026, 11, 23, tzinfo=UTC)
+    for mark in (*here, *there):
+        assert keys.stored_at(PictureKeys(mark).new("crops/", moment)) == moment
+    assert keys.mark == (here + there)[0] if here + there else not keys.succeeded

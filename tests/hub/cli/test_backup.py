@@ -25,6 +25,7 @@ from hub import archive, restoring
 from hub.backup import _Hold
 from hub.cli.commands import fras
 from hub.db import schema, snapshot
+from hub.picture_keys import NAME, keys_of
 from tests.support.fras import School
 
 pytestmark = pytest.mark.sqlite
@@ -121,6 +122,7 @@ def test_a_school_comes_back_on_another_machine(filmed: School, tmp_path_factory
         other.fras("identify", str(filmed.folder / "incoming" / "f004.png"), "--json").lines[0]["faces"][0]["person"]
         == "ada"
     )
+    assert keys_of(other.folder / "data") == keys_of(filmed.folder / "data"), "it looks after what the other stored"
     assert not (other.folder / "data" / restoring.STAGED).exists()
 
 
@@ -165,6 +167,7 @@ def test_a_folder_with_something_in_it_is_refused_and_with_force_moved_aside(fil
     file = kept(filmed)
     before = register(filmed)
     filmed.fras("people", "add", "dee")
+    (filmed.folder / "data" / NAME).write_text("5c400151\n")  # another hub's than the backup's
     answer = filmed.fras("restore", str(file))
     assert answer.code == 1
     assert "is not empty; name another with --data, or add --force" in answer.err
@@ -175,6 +178,8 @@ def test_a_folder_with_something_in_it_is_refused_and_with_force_moved_aside(fil
     with closing(sqlite3.connect(aside / "fras.db")) as database:
         assert database.execute("SELECT count(*) FROM people WHERE id = 'dee'").fetchone() == (1,)
     assert "nobody has objected or was removed since" in answer.err
+    keys = keys_of(filmed.folder / "data")
+    assert (keys.mark, len(keys.succeeded)) == (0x5C400151, 1)
 
 
 def objecting(school: School) -> Path:
