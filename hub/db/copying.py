@@ -16,10 +16,12 @@ from sqlalchemy import (
     Dialect,
     LargeBinary,
     Row,
+    String,
     Table,
     TableClause,
     Text,
     cast,
+    collate,
     column,
     func,
     insert,
@@ -32,6 +34,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from .collation import BYTES
 from .engine import Explained, name_of, new_database, open_database
 from .errors import DatabaseError
 from .holding import keep_hubs_out
@@ -152,7 +155,7 @@ async def _read(connection: AsyncConnection, each: Table, name: str) -> Copied:
 async def _batches(connection: AsyncConnection, each: Table, name: str) -> AsyncGenerator[Sequence[Row[Any]], None]:
     """The rows of a table of the database called `name`, in the order of their key: the same in every database."""
     stored = _stored(each, connection)
-    query = select(stored).order_by(*(stored.c[part.name] for part in each.primary_key))
+    query = select(stored).order_by(*(_by_bytes(stored.c[part.name], connection) for part in each.primary_key))
     with Explained(name):
         result = await connection.stream(query, execution_options={"yield_per": BATCH})
         try:
@@ -160,6 +163,12 @@ async def _batches(connection: AsyncConnection, each: Table, name: str) -> Async
                 yield batch
         finally:
             await result.close()
+
+
+def _by_bytes(key: ColumnElement[Any], connection: AsyncConnection) -> ColumnElement[Any]:
+    """The key to put rows into order by. Not every text of a server's has that order (hub.db.collation)."""
+    server = connection.dialect.name == "postgresql"
+    return collate(key, BYTES) if server and isinstance(key.type, String) else key
 
 
 def _stored(each: Table, connection: AsyncConnection) -> TableClause:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from . import consent, schema, vectors
+from .collation import compare_bytes
 from .errors import DatabaseError, explain, unreachable
 from .files import empty_log, file_engine, prepare_file, shrink
 from .holding import hold
@@ -120,7 +121,7 @@ async def open_database(
                 async with _connected(writer, name):
                     pass  # the lock is taken, before another version's hub would find its tables changed
             if not read_only:
-                await _migrate(parsed, name)
+                await _migrate(parsed, name, own)
             reader = _engine(stack, parsed, begin="BEGIN", query_only=True)
             async with _connected(reader, name) as connection:
                 await connection.run_sync(schema.verify, name)
@@ -245,14 +246,19 @@ async def _alone(connection: AsyncConnection) -> None:
         await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS})")
 
 
-async def _migrate(url: URL, name: str) -> None:
-    """Brings the schema up to date in one transaction, so that a killed migration leaves the old schema."""
+async def _migrate(url: URL, name: str, own: bool) -> None:
+    """Brings the schema up to date in one transaction, so that a killed migration leaves the old schema.
+
+    At the start of a hub also texts whose order a view had kept, which may be gone by now.
+    """
     async with AsyncExitStack() as stack:
         engine = _engine(stack, url, begin="BEGIN IMMEDIATE", migrating=True)
         async with _connected(engine, name) as connection, connection.begin():
             await _alone(connection)
             found = await connection.run_sync(schema.revision, name)
             if found == schema.HEAD:
+                if own:
+                    await connection.run_sync(compare_bytes)
                 return
             await connection.run_sync(schema.refuse_unknown, found, name)
             if found is None:
