@@ -84,6 +84,14 @@ class _Embedded:
     faces: tuple[Face, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Obstacle:
+    """Why a lane's frames cannot be recognised, and since when, in monotonic seconds, none has been."""
+
+    error: Exception
+    since: float
+
+
 class Pipeline:
     """Turns what the backlog hands out into concluded frames; loses none, concludes each once."""
 
@@ -119,7 +127,7 @@ class Pipeline:
         self._opening = asyncio.Lock()
         self._suspects: asyncio.Queue[Pending] = asyncio.Queue()
         self._started = clock.monotonic()
-        self._obstacles: dict[str, Exception] = {}
+        self._obstacles: dict[str, _Obstacle] = {}
 
     async def run(self) -> None:
         """Works until cancelled."""
@@ -135,7 +143,7 @@ class Pipeline:
     @property
     def waits_for(self) -> Exception | None:
         """Why frames cannot be recognised now, None while they are."""
-        return next(iter(self._obstacles.values()), None)
+        return next((obstacle.error for obstacle in self._obstacles.values()), None)
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
@@ -218,18 +226,18 @@ class Pipeline:
 
     async def _wait(self, frames: Sequence[Pending], error: Exception) -> None:
         """They stay in the ledger as pending: nothing is lost, unless it takes days."""
-        if not (frames := await self._without_late(frames)):
-            return
         lanes = {self._backlog.lane_of(frame.camera) for frame in frames}
         level = logging.DEBUG if lanes <= self._obstacles.keys() else logging.WARNING
         logger.log(level, "frames wait to be recognised: %s", error)
-        self._obstacles |= dict.fromkeys(lanes, error)
-        await self._backlog.put_back(frames)
+        for lane in lanes:
+            known = self._obstacles.get(lane)
+            self._obstacles[lane] = _Obstacle(error, known.since if known else self._clock.monotonic())
+        await self._backlog.put_back(await self._without_late(frames))
         await self._clock.sleep(PAUSE)
 
     async def _without_late(self, frames: Sequence[Pending]) -> Sequence[Pending]:
         """Those that may wait on; the others have been rejected, if that could be noted."""
-        if self._overdue is None or not (late := [frame for frame in frames if self._overdue.late(frame)]):
+        if self._overdue is None or not (late := [frame for frame in frames if self._given_up(frame, self._overdue)]):
             return frames
         reason = self._overdue.reason
         try:
@@ -240,12 +248,17 @@ class Pipeline:
         self._concluded()
         return [frame for frame in frames if frame not in late]
 
+    def _given_up(self, frame: Pending, overdue: Overdue) -> bool:
+        obstacle = self._obstacles[self._backlog.lane_of(frame.camera)]
+        return overdue.given_up(frame, self._clock.monotonic() - obstacle.since)
+
     async def _provoked(self, frame: Pending, fault: Exception) -> None:
         """A frame that makes the recogniser fail must not hold up the others for ever.
 
         A recogniser that fails on a grey picture, too, is to blame itself: then the frame waits like any other.
         """
         if await self._judge.able(frame.camera):
+            self._obstacles.pop(self._backlog.lane_of(frame.camera), None)
             self._failures[frame.id] += 1
         if self._failures[frame.id] < ATTEMPTS:
             await self._wait([frame], fault)
