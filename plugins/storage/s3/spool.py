@@ -14,6 +14,7 @@ the same files: every change is one rename or unlink under one lock.
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import stat
 import threading
@@ -62,18 +63,28 @@ class Spool:
         """What everybody who works on this spool holds a lock of."""
         for made in (self._waiting, self._deleting, self._parts, self._unfinished, self._locks):
             made.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for left in self._unfinished.iterdir():
+        self.sweep(LEFT_BEHIND)
+        for note in self._deleting.iterdir():
             with suppress(FileNotFoundError):
-                if time.time() - left.stat().st_mtime > LEFT_BEHIND:
-                    left.unlink()
+                if note.stat().st_size:  # from when there was no parts/
+                    (self._parts / note.name).touch(KEPT)
         self._most = most
         self._counting = threading.Lock()
         self._sizes: dict[str, int] = {}
         self._used = 0
         self.scan()
 
-    def scan(self) -> list[tuple[str, float]]:
-        """Every key with something to do in the bucket and since when (Unix time), oldest first."""
+    def sweep(self, age: float = -math.inf) -> None:
+        """Removes unfinished files that were not written to for more than `age` seconds."""
+        for left in self._unfinished.iterdir():
+            with suppress(FileNotFoundError):
+                if time.time() - left.stat().st_mtime > age:
+                    left.unlink()
+
+    def scan(self) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
+        """Every key to be put and since when (Unix time), oldest first; and the same of those under which something is
+        to be deleted, first or alone."""
+        clear: set[str] = set()
         found: dict[str, float] = {}
         sizes: dict[str, int] = {}
         for folder in (self._waiting, self._deleting, self._parts):
@@ -84,9 +95,15 @@ class Spool:
                         found[entry.name] = min(about.st_mtime, found.get(entry.name, about.st_mtime))
                         if folder is self._waiting:
                             sizes[entry.name] = about.st_size
+                        elif folder is self._deleting or entry.name not in sizes:
+                            clear.add(entry.name)
         with self._counting:
             self._sizes, self._used = sizes, sum(sizes.values())
-        return [(_key(name), since) for name, since in sorted(found.items(), key=lambda item: item[1])]
+        oldest_first = sorted(found.items(), key=lambda item: item[1])
+        return (
+            [(_key(name), since) for name, since in oldest_first if name not in clear],
+            [(_key(name), since) for name, since in oldest_first if name in clear],
+        )
 
     def changed_at(self) -> tuple[int, ...]:
         """Differs once a key came or went, whoever did it."""
@@ -155,6 +172,11 @@ class Spool:
 
     def parts_gone(self, key: str) -> None:
         (self._parts / _name(key)).unlink(missing_ok=True)
+
+    def waits(self, key: str) -> bool:
+        """Whether something is to be put under `key`, by the last count."""
+        with self._counting:
+            return _name(key) in self._sizes
 
     def size(self, key: str) -> int:
         """Bytes that wait under `key`, by the last count."""
@@ -243,7 +265,7 @@ class Spool:
 def left_in(folder: Path) -> str:
     """What lies in the plugin's folder, for people: "2 pictures and 1 deletion wait"; empty for nothing."""
     counts = (
-        (_files_in(folder / "waiting") + _files_in(folder / "unfinished"), "picture"),
+        (_files_in(folder / "waiting"), "picture"),
         (_files_in(folder / "deleting"), "deletion"),
     )
     told = [f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts if count]

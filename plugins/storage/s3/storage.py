@@ -45,7 +45,7 @@ class S3:
             except PluginError:
                 raise full from None
         else:
-            self._uploads.add(key)
+            self._uploads.to_put(key)
 
     async def get(self, key: str) -> bytes:
         key_parts(key)
@@ -83,11 +83,11 @@ class S3:
         try:
             await self._remote(partial(self._erase, key))
         except PluginError:
-            self._uploads.add(key)
+            self._uploads.to_delete(key)
             if not fresh:
                 raise
         else:
-            self._uploads.done(key)
+            self._uploads.deleted(key)
 
     async def link(self, key: str, lifetime: timedelta) -> str | None:
         """A signed URL of the bucket with `links: direct`; None while something is to be done under `key` there."""

@@ -82,6 +82,7 @@ def _leave(file: int, spool: Spool, folder: Path, before: Target) -> None:
             f"storage s3: another command, or the hub, is at work for {before}",
             hint="let it end, or have the hub read hub.yaml again: fras reload",
         ) from None
+    spool.sweep()  # nobody else is there who could be writing
     if waits := left_in(folder):
         raise NeedsHuman(
             f"storage s3: {waits} for {before}, which hub.yaml does not name any more",

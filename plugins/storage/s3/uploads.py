@@ -1,4 +1,4 @@
-"""Brings what waits into the bucket, oldest first, and says what waits and since when."""
+"""Brings what waits into the bucket and deletes there, each oldest first, and says what waits and since when."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 import math
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Final
 
 from hub.plugin import NotFound, NotReady, PluginContext, PluginError
@@ -16,8 +16,9 @@ from .bucket import Bucket
 from .line import LONGEST_CALL, Line
 from .meanings import Refused
 from .options import PART, Options
+from .queues import Queue
 from .refusals import DELETED, PUT, of_one
-from .spool import Busy, Spool, lock_of
+from .spool import Busy, Spool
 
 WORKERS: Final = 6
 """Of the plugin's eight threads, so that pictures can be looked at while others go up."""
@@ -29,23 +30,13 @@ SAY: Final = 60.0
 """Seconds between two words on a queue that lasts."""
 BUSY_AGAIN: Final = 1.0
 REFUSED_AGAIN: Final = 600.0
-MANY: Final = 8
-"""Refused one after the other: then it is no longer about the one or other picture."""
-KNOCK: Final = 60.0
-"""Seconds between two tries while it is not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Since when the key waits (Unix time), why, and when it is tried again (monotonic)."""
-
-    since: float
-    why: str
-    again: float
+LOG_AGAIN: Final = 86400.0
+"""Seconds until the log has a reason again that still holds."""
 
 
 class Uploads:
-    """`run` works until it is cancelled."""
+    """`run` works until it is cancelled. What is to be put and what is to be deleted take turns, and a refusal of the
+    one is none of the other."""
 
     def __init__(self, spool: Spool, bucket: Bucket, line: Line, options: Options, context: PluginContext) -> None:
         self._spool = spool
@@ -53,30 +44,30 @@ class Uploads:
         self._line = line
         self._options = options
         self._context = context
-        self._queue: dict[str, float] = {}
-        """Key → since when, Unix time; in the order in which they go up."""
-        self._busy: dict[str, float] = {}
-        """The same of those that go up now."""
-        self._refused: dict[str, Refusal] = {}
-        """These come after all others, the longest refused first."""
-        self._in_row: set[str] = set()
-        """What was refused since something was not."""
+        self._puts = Queue()
+        self._deletions = Queue()
+        self._turns = [self._puts, self._deletions]
+        """The one whose turn it is first."""
         self._logged: dict[str, float] = {}
         """Reason → when the log last had it, monotonic."""
-        self._not_before: dict[str, float] = {}
         self._work = asyncio.Event()
         self._said = ""
         self._said_at = 0.0
 
-    def add(self, key: str) -> None:
-        refused = self._refused.pop(key, None)
-        self._queue.setdefault(key, refused.since if refused else self._context.clock.now().timestamp())
-        self._work.set()
+    def to_put(self, key: str) -> None:
+        self._add(self._puts, key)
 
-    def done(self, key: str) -> None:
-        """Somebody else did in the bucket what was to be done there."""
-        self._refused.pop(key, None)
-        self._went_well()
+    def to_delete(self, key: str) -> None:
+        self._add(self._deletions, key)
+        self._puts.drop(key)
+
+    def deleted(self, key: str) -> None:
+        """The bucket has nothing under `key`, whoever deleted it there."""
+        self._deletions.drop(key)
+        self._puts.drop(key)
+        if self._spool.waits(key):  # put since
+            self.to_put(key)
+        self._deletions.works()
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -84,85 +75,67 @@ class Uploads:
             for number in range(WORKERS):
                 tasks.create_task(self._bring(first=number == 0), name=f"s3 brings {number}")
 
-    @property
-    def _stuck(self) -> bool:
-        return len(self._in_row) >= MANY
+    def _add(self, queue: Queue, key: str) -> None:
+        queue.add(key, self._context.clock.now().timestamp())
+        self._work.set()
 
     async def _bring(self, *, first: bool) -> None:
         clock = self._context.clock
         while True:
-            if self._line.trouble is not None or self._stuck:  # one knocks, and for all
-                knock = self._line.wait if self._line.trouble else KNOCK
-                await clock.sleep(max(knock, 0.01) if first else BUSY_AGAIN)
+            if self._line.trouble is not None:  # one knocks, and for all
+                await clock.sleep(max(self._line.wait, 0.01) if first else BUSY_AGAIN)
                 if not first:
                     continue
-            key = self._next()
-            if key is None:
+            taken = self._take()
+            if taken is None:
                 self._work.clear()
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(BUSY_AGAIN if self._not_before or self._refused else None):
+                    async with asyncio.timeout(BUSY_AGAIN if any(self._turns) else None):
                         await self._work.wait()
                 continue
-            await self._bring_one(key)
+            await self._bring_one(*taken)
+            self._work.set()
 
-    async def _bring_one(self, key: str) -> None:
-        refused = self._refused.pop(key, None)
-        since = refused.since if refused else self._queue.pop(key)
-        self._busy[key] = since
+    def _take(self) -> tuple[Queue, str] | None:
+        now = self._context.clock.monotonic()
+        held = self._puts.locks | self._deletions.locks
+        for queue in self._turns:
+            if (key := queue.take(now, held)) is not None:
+                self._turns.sort(key=lambda one: one is queue)
+                return queue, key
+        return None
+
+    async def _bring_one(self, queue: Queue, key: str) -> None:
+        now = self._context.clock.monotonic
+        settle, other = (put, self._deletions) if queue is self._puts else (delete, self._puts)
         try:
-            await self._line.call(
+            more = await self._line.call(
                 lambda: settle(self._spool, self._bucket, key, self._options), self._spool.size(key) / SLOWEST
             )
         except Busy:
-            self._again(key, since, BUSY_AGAIN)
+            queue.wait(key, now() + BUSY_AGAIN)
         except Refused as error:
-            self._refuse(key, since, error.message, error.hint)
+            self._refuse(queue, key, error.message, error.hint)
         except NotFound:
-            self._refuse(key, since, f"{self._options.where} answers as if it were asked for something", "")
+            self._refuse(queue, key, f"{self._options.where} answers as if it were asked for something", "")
         except PluginError as error:
-            self._again(key, since, BUSY_AGAIN if type(error) is NotReady else 0.0)
+            queue.wait(key, now() + (BUSY_AGAIN if type(error) is NotReady else 0.0))
         except OSError as error:
-            self._refuse(key, since, f"what waits for the bucket cannot be read: {error.strerror}", "check the disk")
+            why = f"what waits for the bucket cannot be read: {error.strerror}"
+            self._refuse(queue, key, why, "check the disk")
         else:
-            self._went_well()
-        finally:
-            del self._busy[key]
-            self._work.set()
+            queue.end(key)
+            queue.works()
+            if more:
+                self._add(other, key)
 
-    def _again(self, key: str, since: float, wait: float) -> None:
-        """Behind all others: one that fails must not hold them up."""
-        self._queue.setdefault(key, since)
-        if wait:
-            self._not_before[key] = self._context.clock.monotonic() + wait
-
-    def _refuse(self, key: str, since: float, why: str, hint: str) -> None:
+    def _refuse(self, queue: Queue, key: str, why: str, hint: str) -> None:
         now = self._context.clock.monotonic()
-        if now - self._logged.get(why, -math.inf) >= REFUSED_AGAIN:
+        known = why in chain(self._puts.whys, self._deletions.whys)
+        if now - self._logged.get(why, -math.inf) >= (LOG_AGAIN if known else REFUSED_AGAIN):
             self._logged[why] = now
             self._context.logger.warning("%s%s; it waits on this machine", why, f"; {hint}" if hint else "")
-        if key not in self._queue:  # put again meanwhile
-            self._refused[key] = Refusal(since, why, now + REFUSED_AGAIN)
-        self._in_row.add(key)
-
-    def _went_well(self) -> None:
-        if self._stuck:  # whatever forbade everything is gone
-            for key in self._in_row & self._refused.keys():
-                self._queue.setdefault(key, self._refused.pop(key).since)
-        self._in_row.clear()
-
-    def _next(self) -> str | None:
-        now = self._context.clock.monotonic()
-        held = {lock_of(key) for key in self._busy}
-        for key in self._queue:
-            if lock_of(key) not in held and self._not_before.get(key, 0.0) <= now:
-                self._not_before.pop(key, None)
-                return key
-        for key, refusal in self._refused.items():
-            if refusal.again > now and not self._stuck:
-                return None
-            if lock_of(key) not in held:
-                return key
-        return None
+        queue.refuse(key, why, now + REFUSED_AGAIN)
 
     async def _look(self) -> None:
         seen: object = None
@@ -171,21 +144,26 @@ class Uploads:
                 changed = await asyncio.to_thread(self._spool.changed_at)
                 if changed != seen:
                     seen = changed
-                    for key, since in await asyncio.to_thread(self._spool.scan):
-                        if key not in self._busy and key not in self._refused:
-                            self._queue.setdefault(key, since)
+                    to_put, to_delete = await asyncio.to_thread(self._spool.scan)
+                    for key, since in to_put:
+                        if key not in self._puts:
+                            self._puts.add(key, since)
+                    for key, since in to_delete:
+                        if key not in self._deletions:
+                            self._deletions.add(key, since)
+                            self._puts.drop(key)
                     self._work.set()
             except OSError as error:
                 self._context.logger.warning("the folder of what waits cannot be read: %s", error.strerror)
             self._say()
-            if self._line.trouble is not None and not self._queue:  # nobody else may ask for long
-                with suppress(PluginError):
+            if self._line.trouble is not None and not any(queue.hurries for queue in self._turns):
+                with suppress(PluginError):  # nobody else may ask for long
                     await self._line.call(self._bucket.look)
             await self._context.clock.sleep(LOOK)
 
     def _say(self) -> None:
         """In the health of this plugin."""
-        waiting = self._queue | self._busy | {key: refusal.since for key, refusal in self._refused.items()}
+        waiting = self._puts.since | self._deletions.since
         now = self._context.clock.now()
         oldest = min(waiting.values(), default=now.timestamp())
         late = waiting and now.timestamp() - oldest > SAY
@@ -201,7 +179,7 @@ class Uploads:
         """The reason, if there is one: of all that waits, or of how many of it."""
         if self._line.trouble is not None:
             return [self._line.trouble.message]
-        whys = Counter(refusal.why for refusal in self._refused.values())
+        whys = Counter(chain(self._puts.whys, self._deletions.whys))
         told = [why if number == count else f"{number} of them: {why}" for why, number in whys.most_common()]
         return ["; ".join(told)] if told else []
 
@@ -211,17 +189,27 @@ class Uploads:
         return f"{moment:%H:%M}" if recent else f"{moment:%Y-%m-%d %H:%M}"
 
 
-def settle(spool: Spool, bucket: Bucket, key: str, options: Options) -> None:
-    """Does in the bucket what waits to be done under `key`: deletes, then puts. Raises Busy, Refused, and what `bucket`
-    does."""
+def put(spool: Spool, bucket: Bucket, key: str, options: Options) -> bool:
+    """Puts what waits under `key`, unless something is to be deleted there before, and says whether it is. Raises Busy,
+    Refused, and what `bucket` does."""
     with spool.claim(key):
-        erase(spool, bucket, key, options)
         entry = spool.entry(key)
+        if spool.is_doomed(key):  # asked after the entry was read: one that is kept behind a later note is not offered
+            return True
         if entry is not None and spool.offered(key, entry):
             _put(spool, bucket, key, entry.data, options)
             spool.arrived(key, entry)
-        elif spool.has_parts(key):
+        return False
+
+
+def delete(spool: Spool, bucket: Bucket, key: str, options: Options) -> bool:
+    """Deletes what is to be deleted under `key`, the parts of an upload that did not end among it, and says whether
+    something is to be put there now. Raises Busy, Refused, and what `bucket` does."""
+    with spool.claim(key):
+        erase(spool, bucket, key, options)
+        if spool.has_parts(key):
             _abort(spool, bucket, key)
+        return spool.concerns(key)
 
 
 def erase(spool: Spool, bucket: Bucket, key: str, options: Options) -> None:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+from pathlib import Path
 
 import pytest
 
 from hub.plugin import NeedsHuman, PluginError
+from plugins.storage.s3.spool import Spool
 from tests.support.s3_servers import Fault, Server, fault_proxy, forward, refused_where, until
 
 from .conftest import Opener
 from .test_spool import keys_of
+
+DOOMED = [f"doomed/{number:02}" for number in range(20)]
 
 
 def denied(*words: bytes) -> Fault:
@@ -95,9 +100,9 @@ async def test_a_missing_right_to_put_is_not_asked_for_again_and_again(
     moto_server: Server, bucket: str, opened: Opener, eager: None, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And once it is given, everything goes up."""
-    from plugins.storage.s3 import uploads
+    from plugins.storage.s3 import queues
 
-    monkeypatch.setattr(uploads, "KNOCK", 1.0)
+    monkeypatch.setattr(queues, "KNOCK", 1.0)
     moto_server.make(bucket)
     moto_server.client().put_object(Bucket=bucket, Key="there", Body=b"x")
     tried: set[bytes] = set()
@@ -113,9 +118,68 @@ async def test_a_missing_right_to_put_is_not_asked_for_again_and_again(
             await storage.put(f"crops/{number:02}", b"z")
         await until(lambda: said and said[-1].startswith("40 to be brought") and " of them: " in said[-1])
         assert await storage.get("there") == b"x"
-        assert uploads.MANY <= len(tried) < 40
+        assert queues.MANY <= len(tried) < 40
         await proxy.set(forward)
         await until(lambda: len(keys_of(moto_server, bucket)) == 41)
+
+
+@pytest.mark.parametrize(
+    ("method", "left"), [(b"DELETE", ["new", *DOOMED]), (b"PUT", [])], ids=["no deletion", "no upload"]
+)
+async def test_a_missing_right_to_do_the_one_does_not_hold_up_the_other(
+    method: bytes, left: list[str], moto_server: Server, bucket: str, opened: Opener, eager: None, tmp_path: Path
+) -> None:
+    """Also after a restart, and though what is refused waits for longer."""
+    moto_server.make(bucket)
+    for key in DOOMED:
+        moto_server.client().put_object(Bucket=bucket, Key=key, Body=b"x")
+    spool = Spool(tmp_path / "s3", 1000)
+    for key in DOOMED:
+        spool.doom(key)
+    for number in range(20 if method == b"PUT" else 0):
+        spool.keep(f"refused/{number}", b"z")
+        os.utime(tmp_path / "s3" / "waiting" / f"refused+{number}", (0, 0))
+    async with fault_proxy(moto_server.endpoint) as proxy:
+        await proxy.set(denied(method))
+        async with opened(Server(proxy.endpoint).config(bucket)) as storage:
+            await until(lambda: proxy.connections)
+            await storage.put("new", b"z")
+            await until(lambda: keys_of(moto_server, bucket) == sorted(left))
+
+
+async def test_the_log_does_not_repeat_why_the_same_one_is_refused(
+    moto_server: Server,
+    bucket: str,
+    opened: Opener,
+    eager: None,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """But has it again when it comes again."""
+    from plugins.storage.s3 import uploads
+
+    monkeypatch.setattr(uploads, "REFUSED_AGAIN", 0.05)
+    moto_server.make(bucket)
+    asked: list[bytes] = []
+
+    def befalls(head: bytes) -> bool:
+        asked.extend([head] * head.startswith(b"PUT"))
+        return head.startswith(b"PUT")
+
+    def lines() -> list[str]:
+        return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+    fault = refused_where(befalls, "403 Forbidden", "AccessDenied")
+    async with fault_proxy(moto_server.endpoint) as proxy, opened(Server(proxy.endpoint).config(bucket)) as storage:
+        await proxy.set(fault)
+        await storage.put("poison", b"y")
+        await until(lambda: len(asked) > 4)
+        assert len(lines()) == 1
+        await proxy.set(forward)
+        await until(lambda: keys_of(moto_server, bucket) == ["poison"])
+        await proxy.set(fault)
+        await storage.put("poison", b"y")
+        await until(lambda: len(lines()) == 2)
 
 
 async def test_a_server_that_cannot_encrypt_is_told_of_by_the_setting(

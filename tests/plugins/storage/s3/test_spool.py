@@ -37,7 +37,9 @@ def test_what_waits_comes_oldest_first_also_after_a_restart(spool: Spool, tmp_pa
         os.utime(tmp_path / "waiting" / key.replace("/", "+"), (0, number))
     spool.doom("z")
     again = Spool(tmp_path, 1000)
-    assert [key for key, _ in again.scan()] == ["b", "a/c", "a/b", "z"]
+    to_put, to_delete = again.scan()
+    assert [key for key, _ in to_put] == ["b", "a/c", "a/b"]
+    assert [key for key, _ in to_delete] == ["z"]
     entry = again.entry("a/c")
     assert entry is not None
     assert entry.data == b"a/c"
@@ -104,7 +106,8 @@ def test_a_deletion_that_cannot_be_noted_has_not_begun(spool: Spool, monkeypatch
         patched.setattr(spool, "_write", full)
         with pytest.raises(OSError, match="no space"):
             spool.doom("a")
-    assert [key for key, _ in spool.scan()] == ["a"]
+    to_put, to_delete = spool.scan()
+    assert [key for key, _ in to_put + to_delete] == ["a"]
     assert not spool.doom("a")
     assert spool.is_doomed("a")
     assert spool.entry("a") is None
@@ -139,6 +142,17 @@ async def test_parts_of_a_big_one_that_broke_off_are_removed_whichever_way_it_we
         async with opened(config):
             await until(lambda: left() == [])
         assert keys_of(moto_server, bucket) == []
+
+
+def test_a_note_from_when_there_was_no_folder_of_parts_is_understood(spool: Spool, tmp_path: Path) -> None:
+    (tmp_path / "deleting" / "a+b").write_bytes(b"parts")
+    spool.doom("c")
+    again = Spool(tmp_path, 1000)
+    assert again.has_parts("a/b")
+    assert not again.has_parts("c")
+    to_put, to_delete = again.scan()
+    assert to_put == []
+    assert sorted(key for key, _ in to_delete) == ["a/b", "c"]
 
 
 def test_one_at_a_time_changes_a_key(spool: Spool, tmp_path: Path) -> None:

@@ -71,6 +71,22 @@ async def test_the_bucket_is_not_changed_beneath_one_that_is_at_work(
         pass
 
 
+async def test_what_a_killed_process_was_writing_waits_for_no_bucket(
+    moto_server: Server, bucket: str, opened: Opener, folder: Path
+) -> None:
+    """Nobody was told that it is kept."""
+    moto_server.make(bucket)
+    moto_server.make(f"{bucket}-b")
+    half = folder / "unfinished" / "half"
+    async with opened(moto_server.config(bucket)):
+        half.write_bytes(b"x")
+        async with opened(moto_server.config(bucket)):
+            assert half.exists(), "somebody may be writing it"
+    assert stranded(folder, None) == ""
+    async with opened(moto_server.config(f"{bucket}-b")):
+        assert not half.exists()
+
+
 async def test_a_bucket_that_has_another_name_now_is_one_file_away(
     moto_server: Server, bucket: str, opened: Opener, eager: None, folder: Path
 ) -> None:
