@@ -26,8 +26,10 @@ dev: ## set FRAS up with what tests and checks need
 service: ## as root: install FRAS as a systemd service, or upgrade it (docs/operations.md)
 	@scripts/service install
 
+# The node's own tests run on a node's versions (`node`), and here only where there is no Python for those.
+APART = $(if $(shell unset PYTHON; scripts/find-python 3.11),--ignore=tests/node)
 test: check ## set up, check, run every test, and a smoke run on a second Python
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --junitxml=$(RESULTS)/tests.xml $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --junitxml=$(RESULTS)/tests.xml $(or $(ARGS),$(APART))
 	@$(MAKE) --no-print-directory -j4 --output-sync=target node smoke sql
 
 check: dev ## lint, format and types (ruff, mypy --strict); changes nothing
