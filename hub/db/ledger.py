@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +10,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Select, String, and_, bindparam, cast, func, literal, or_, select, union, update
+from sqlalchemy import Select, String, and_, bindparam, cast, func, literal, or_, select, union, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.attendance.records import Span
@@ -65,8 +64,10 @@ class Entry:
     checksum: int | None = None
 
 
-_PENDING = frames.c.outcome == literal(Outcome.PENDING.value, literal_execute=True)
-"""As a literal: SQLite uses a partial index only where it can see that the condition implies the index's."""
+_PENDING, _REJECTED = (
+    frames.c.outcome == literal(outcome.value, literal_execute=True) for outcome in (Outcome.PENDING, Outcome.REJECTED)
+)
+"""As literals: SQLite uses a partial index only where it can see that the condition implies the index's."""
 
 Number = tuple[str, int, int]
 """Camera, epoch, sequence number: what a frame is to its camera."""
@@ -277,27 +278,34 @@ async def unseen(
     connection: AsyncConnection, of: Sequence[str], start: datetime, end: datetime
 ) -> dict[str, list[Span]]:
     """When in [start, end] something was to be seen at each of these cameras that nobody has looked at: from each frame
-    that waits to be recognised, or never was, to the next that has been, or to `end`. Only cameras that have such."""
-    moments = select(frames.c.camera, frames.c.captured_at).order_by(frames.c.camera, frames.c.captured_at)
+    that waits to be recognised, or never was, to the next that has been, or to `end`. Only cameras that have such.
+
+    What has been looked at is sought between each of them and the next, so that no frame is read twice.
+    """
+    moments = select(frames.c.camera, frames.c.captured_at)
     moments = moments.where(frames.c.camera.in_(of), frames.c.captured_at.between(start, end))
-    waiting = moments.where(frames.c.outcome.in_((Outcome.PENDING, Outcome.REJECTED)))
-    missed: dict[str, list[datetime]] = {}
-    for camera, at in await connection.execute(waiting):
-        missed.setdefault(camera, []).append(at)
-    if not missed:
-        return {}
-    seen: dict[str, list[datetime]] = {camera: [] for camera in missed}
-    first = min(times[0] for times in missed.values())
-    after = moments.where(frames.c.camera.in_(list(missed)), frames.c.captured_at >= first)
-    looked = after.where(frames.c.outcome.in_((Outcome.RECOGNISED, Outcome.EMPTY)))
-    for camera, at in await connection.execute(looked):
-        seen[camera].append(at)
-    return {camera: [_until_seen(at, seen[camera], end) for at in times] for camera, times in missed.items()}
-
-
-def _until_seen(at: datetime, seen: Sequence[datetime], end: datetime) -> Span:
-    after = bisect_left(seen, at)
-    return Span(at, seen[after] if after < len(seen) else end)
+    missed = union_all(moments.where(_PENDING), moments.where(_REJECTED)).subquery()
+    following = func.lead(missed.c.captured_at).over(partition_by=missed.c.camera, order_by=missed.c.captured_at)
+    until = func.coalesce(following, literal(end, frames.c.captured_at.type)).label("until")
+    reach = select(missed.c.camera, missed.c.captured_at, until).subquery()
+    looked = (
+        select(frames.c.captured_at)
+        .where(
+            frames.c.camera == reach.c.camera,
+            frames.c.captured_at.between(reach.c.captured_at, reach.c.until),
+            frames.c.outcome.in_((Outcome.RECOGNISED, Outcome.EMPTY)),
+        )
+        .order_by(frames.c.captured_at)
+        .limit(1)
+        .scalar_subquery()
+    )
+    latest_first = select(reach.c.camera, reach.c.captured_at, looked)
+    latest_first = latest_first.order_by(reach.c.captured_at.desc(), reach.c.until.desc())
+    found: dict[str, list[Span]] = {}
+    for camera, at, seen in await connection.execute(latest_first):
+        spans = found.setdefault(camera, [])
+        spans.append(Span(at, seen or (spans[-1].end if spans else end)))
+    return {camera: spans[::-1] for camera, spans in found.items()}
 
 
 @dataclass(frozen=True, slots=True)

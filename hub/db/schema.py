@@ -12,7 +12,7 @@ from sqlalchemy import Connection, inspect, text
 from .errors import DatabaseBehind, DatabaseError, DatabaseTooNew
 from .servers import refuse_unfit
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest revision in `migrations/versions`; a test holds the two together."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

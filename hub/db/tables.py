@@ -183,8 +183,9 @@ frames = Table(
 `model_id` is what looked at it, None where nothing did.
 """
 Index("ix_frames_camera_captured_at", frames.c.camera, frames.c.captured_at)
-_pending = text("outcome = 'pending'")
-Index("ix_frames_pending", frames.c.camera, frames.c.captured_at, sqlite_where=_pending, postgresql_where=_pending)
+for _outcome in ("pending", "rejected"):
+    _those = text(f"outcome = '{_outcome}'")
+    Index(f"ix_frames_{_outcome}", frames.c.camera, frames.c.captured_at, sqlite_where=_those, postgresql_where=_those)
 
 forgotten_frames = Table(
     "forgotten_frames",

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import uuid6
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Row, Select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -128,20 +132,74 @@ async def test_watermarks_only_rise_and_wait_for_recognition(database: Database)
         assert await ledger.watermarks(connection) == {"a": at(10), "b": at(3)}
 
 
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 9), st.sampled_from(Outcome)), max_size=14))
+@example([("a", 3, Outcome.PENDING), ("a", 3, Outcome.REJECTED), ("a", 5, Outcome.EMPTY)])
+@example([("a", 3, Outcome.PENDING), ("a", 3, Outcome.RECOGNISED), ("b", 2, Outcome.PENDING)])
+async def test_unseen_is_what_frame_after_frame_says(database: Database, day: list[tuple[str, int, Outcome]]) -> None:
+    start, end = at(1), at(8)
+    entered = [(replace(waiting(camera, seq), captured_at=at(t)), o) for seq, (camera, t, o) in enumerate(day)]
+    async with database.write() as connection:
+        await connection.execute(text("DELETE FROM frames"))
+        if entered:
+            await enter(connection, [frame for frame, _ in entered])
+        await ledger.conclude(
+            connection, [verdict(frame, o) for frame, o in entered if o is not Outcome.PENDING], at(9)
+        )
+        found = await ledger.unseen(connection, ["a", "b"], start, end)
+    expected: dict[str, list[Span]] = {}
+    for camera, moment, outcome in sorted((camera, at(t), o) for camera, t, o in day):
+        if outcome in (Outcome.PENDING, Outcome.REJECTED) and start <= moment <= end:
+            later = [at(t) for one, t, o in day if one == camera and o in (Outcome.EMPTY, Outcome.RECOGNISED)]
+            until = min((t for t in later if moment <= t <= end), default=end)
+            expected.setdefault(camera, []).append(Span(moment, until))
+    assert found == expected
+
+
+class Recorder:
+    """A connection that keeps what it was asked, and how many rows it gave."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.queries: list[Select[Any]] = []
+        self.rows = 0
+        self._connection = connection
+
+    async def execute(self, query: Select[Any]) -> list[Row[Any]]:
+        rows = list(await self._connection.execute(query))
+        self.queries.append(query)
+        self.rows += len(rows)
+        return rows
+
+
+async def test_one_frame_that_was_rejected_in_the_morning_does_not_have_the_day_read(database: Database) -> None:
+    day = [waiting(camera, seq) for camera in "ab" for seq in range(60)]
+    ends = {0: Outcome.REJECTED, 58: Outcome.PENDING, 59: Outcome.PENDING}
+    async with database.write() as connection:
+        await enter(connection, day)
+        done = [verdict(frame, ends.get(frame.seq, Outcome.EMPTY)) for frame in day]
+        await ledger.conclude(connection, [one for one in done if one.outcome is not Outcome.PENDING], at(70))
+        recorder = Recorder(connection)
+        found = await ledger.unseen(recorder, ["a", "b"], at(0), at(65))  # type: ignore[arg-type]
+    missed = [Span(at(0), at(1)), Span(at(58), at(65)), Span(at(59), at(65))]
+    assert found == {"a": missed, "b": missed}
+    assert recorder.rows == 6
+
+
 @pytest.mark.sqlite
-async def test_the_pending_index_is_used(database: Database) -> None:
-    """SQLite uses it only while the statement spells the condition as the index does."""
-    statements: list[str] = []
-
-    class Recorder:
-        async def execute(self, query: object) -> list[object]:
-            compiled = query.compile(  # type: ignore[attr-defined]
-                dialect=connection.dialect, compile_kwargs={"render_postcompile": True}
-            )
-            statements.append(str(compiled))
-            return []
-
+async def test_those_that_wait_and_were_rejected_are_found_by_their_indices(database: Database) -> None:
+    """SQLite uses such an index only while the statement spells the condition as the index does."""
     async with database.read() as connection:
-        await ledger.watermarks(Recorder())  # type: ignore[arg-type]
-        plan = (await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statements[0]}")).all()
-    assert any("ix_frames_pending" in str(step) for step in plan), plan
+        recorder = Recorder(connection)
+        await ledger.watermarks(recorder)  # type: ignore[arg-type]
+        await ledger.unseen(recorder, ["a", "b"], at(0), at(9))  # type: ignore[arg-type]
+        waits, missed = [await plan(connection, query) for query in recorder.queries]
+    assert "ix_frames_pending" in waits
+    for name in ("ix_frames_pending", "ix_frames_rejected", "ix_frames_camera_captured_at"):
+        assert f"{name} (camera=? AND captured_at>? AND captured_at<?)" in missed
+    assert "SCAN frames" not in missed
+
+
+async def plan(connection: AsyncConnection, query: Select[Any]) -> str:
+    compiled = query.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
+    nothing = (None,) * str(compiled).count("?")
+    return str((await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", nothing)).all())
