@@ -72,10 +72,12 @@ class Invented:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraSpec(PluginSpec):
     """A camera whose pictures are `invented`, people included, shows these people and nobody real: the hub enrols
-    them at start, recognises them on such cameras alone, and on such cameras nobody else."""
+    them at start, recognises them on such cameras alone, and on such cameras nobody else. `rhythm` names the option (a
+    duration) that says how often such a camera looks: `fras check` warns where it would not count as watching."""
 
     open: Callable[[Config, PluginContext], AbstractAsyncContextManager[Camera]]
     invented: Invented | None = None
+    rhythm: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

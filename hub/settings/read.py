@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 from config import Document, Invalid, Keys, Problem, Severity, check, problem_at, read
 from hub.attendance.records import Rules
-from hub.plugin import RecognizerSpec
+from hub.plugin import CameraSpec, RecognizerSpec
+from hub.plugin.validators import format_duration
 from hub.runtime.catalog import Kind
 from hub.runtime.faults import meaning
 
@@ -84,6 +85,7 @@ class _Reading:
         attendance = self.checked(schemas.ATTENDANCE, sections.get("attendance", {}), ("attendance",))
         entries = self.entries(attendance.pop("timetable", []))
         self.kept(storage.get("keep", {}))
+        self.seldom(cameras, attendance.get("gap", Rules().gap))
         self.same_ids(cameras)
         self.unwatched(entries, cameras)
         if any(problem.severity is Severity.ERROR for problem in self.problems):
@@ -262,6 +264,28 @@ class _Reading:
                 message = "crops are to be kept for longer than the facts they belong to: they go with these"
                 hint = "keep crops for a shorter time, or facts for a longer one"
                 self.report(problem_at(self.document, where, message, hint, Severity.WARNING))
+
+    def seldom(self, cameras: Iterable[Mapping[str, Any]], gap: timedelta) -> None:
+        """Cameras that look so rarely that they would hardly count as watching."""
+        written = self.document.places.get(("attendance", "gap"))
+        where = f"{written.file}, line {written.line}" if written else "the default"
+        for index, camera in enumerate(cameras):
+            rhythm = self.rhythm(camera)
+            if camera.get(rhythm, timedelta(0)) >= gap:
+                every = camera[rhythm]
+                keys: Keys = ("cameras", index, rhythm)
+                message = (
+                    f"this camera looks each {format_duration(every)}, and attendance->gap is {format_duration(gap)}"
+                )
+                hint = f"write gap: {format_duration(3 * every)}, or its lectures will be marked not observed"
+                self.report(problem_at(self.document, keys, f"{message} ({where})", hint, Severity.WARNING))
+
+    def rhythm(self, camera: Mapping[str, Any]) -> str:
+        try:
+            spec = self.platforms.spec("camera", str(camera.get("platform")))
+        except LookupError:  # said already
+            return ""
+        return spec.rhythm if isinstance(spec, CameraSpec) else ""
 
     def same_ids(self, cameras: Iterable[Mapping[str, Any]]) -> None:
         seen: dict[str, int] = {}

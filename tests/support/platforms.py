@@ -9,7 +9,7 @@ from typing import Any
 
 import voluptuous as vol
 
-from hub.plugin import Config, Identifier, Permanent, PluginContext, PluginSpec, RecognizerSpec
+from hub.plugin import Camera, CameraSpec, Config, Identifier, Permanent, PluginContext, PluginSpec, RecognizerSpec
 from hub.plugin.validators import duration, text, whole_number
 from hub.runtime.catalog import Kind
 
@@ -45,6 +45,12 @@ async def nothing(config: Config, context: PluginContext) -> AsyncIterator[Ident
     yield
 
 
+@asynccontextmanager
+async def no_camera(config: Config, context: PluginContext) -> AsyncIterator[Camera]:
+    raise NotImplementedError("only what hub.yaml says of it is looked at")
+    yield
+
+
 SCHEMAS: dict[tuple[Kind, str], dict[Any, Any]] = {
     ("camera", "folder"): {
         vol.Required("path", description="the folder"): text,
@@ -61,6 +67,7 @@ SCHEMAS: dict[tuple[Kind, str], dict[Any, Any]] = {
         vol.Optional("crop"): {vol.Required("left"): int, vol.Optional("zones"): [{vol.Required("name"): str}]},
         vol.Optional("odd"): explodes,
     },
+    ("camera", "snapshot"): {vol.Optional("every", default="2 s"): duration},
     ("recognizer", "onnx_local"): {
         vol.Optional("pack", default="dlib"): text,
         vol.Optional("min_face", default=40): whole_number(16, 1000),
@@ -89,6 +96,8 @@ class FakePlatforms:
     def spec(self, kind: Kind, name: str) -> PluginSpec:
         if name == "cloud":
             return RecognizerSpec(name=name, config_schema=SCHEMAS[kind, name], open=nothing, identifier=True)
+        if name == "snapshot":
+            return CameraSpec(name=name, config_schema=SCHEMAS[kind, name], open=no_camera, rhythm="every")
         return PluginSpec(
             name=name,
             config_schema=SCHEMAS[kind, name],

@@ -17,7 +17,7 @@ from .shots import Shot, frame_shot, jpeg_shot
 _SILENT: Final = "is it overloaded, or the network down? it is opened again"
 
 UNDECODED: Final = 60.0
-"""Seconds without a picture, though data arrive, after which the stream is opened anew."""
+"""Seconds without a picture, though data arrive, after which the stream is opened anew; `patience`, if that is more."""
 
 
 class Video:
@@ -68,13 +68,14 @@ class Video:
                 await reader.news(deadline - clock.monotonic())
             yield cls(context, reader, opened, every.total_seconds(), quality, seconds)
 
-    async def newest(self, within: float = UNDECODED) -> Shot:
+    async def newest(self, within: float | None = None) -> Shot:
         """The newest picture not asked for before; waits for one.
 
         Raises NotReady when the camera falls silent, or what it sends gives no picture `within` so many seconds.
         """
         clock, reader = self._context.clock, self._reader
         begun = clock.monotonic()
+        due = begun + (max(UNDECODED, self._timeout) if within is None else within)
         while True:
             reader.listen()
             chain = reader.chain
@@ -83,9 +84,9 @@ class Video:
                 if shot is not None:
                     return shot
             now = clock.monotonic()
-            if now >= min(reader.latest + self._timeout, begun + within):
+            if now >= min(reader.latest + self._timeout, due):
                 raise self._nothing(begun, now)
-            await reader.news(min(reader.latest + self._timeout, begun + within) - now)
+            await reader.news(min(reader.latest + self._timeout, due) - now)
 
     def _nothing(self, begun: float, now: float) -> NotReady:
         """Why there has been no picture since `begun`."""

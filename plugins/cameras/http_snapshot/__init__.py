@@ -37,6 +37,7 @@ def fras_plugins() -> Sequence[CameraSpec]:
             open=open_http_snapshot,
             check=check,
             probe=probe_http_snapshot,
+            rhythm="every",
             description="the picture at an address (ONVIF snapshot URL, any JPEG by HTTP)",
         )
     ]

@@ -63,6 +63,8 @@ async def newest(at: Door, context: PluginContext, config: Config, last: Shot | 
     pause = min(config["every"].total_seconds(), LONGEST_PAUSE)
     for attempt in range(DAMAGED):
         if attempt:
+            if last is None:  # still opening, which takes no longer than five minutes without a sign of life
+                context.progress(f"{at.where.shown} sent a damaged picture; another is fetched")
             await context.clock.sleep(pause)
         image = await at.fetch()
         now = context.clock.now()

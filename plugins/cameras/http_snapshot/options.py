@@ -9,7 +9,8 @@ import voluptuous as vol
 
 from hub.plugin import Config, Permanent
 from hub.plugin.live import Address, address
-from hub.plugin.validators import Validator, duration, duration_between, size, text
+from hub.plugin.live.options import every, timeout
+from hub.plugin.validators import Validator, duration, size, text
 
 
 def _fingerprint(value: Any) -> bytes:
@@ -30,10 +31,9 @@ CONFIG_SCHEMA: Final[Mapping[Any, Any]] = {
     vol.Optional("password"): text,
     vol.Optional("pin"): Validator(_fingerprint, {"type": "string", "pattern": "^([0-9A-Fa-f]{2}[: ]?){32}$"}),
     vol.Optional("verify", default=True): bool,
-    # seen less often than each 30 s, a room would not count as watched
-    vol.Optional("every", default="2 s"): duration_between("10 ms", "30 s"),
+    vol.Optional("every", default="2 s"): every,
     vol.Optional("still_every", default="20 s"): duration,
-    vol.Optional("timeout", default="10 s"): duration_between("100 ms", "1 min"),
+    vol.Optional("timeout", default="10 s"): timeout,
     vol.Optional("largest", default="20 MB"): size,
 }
 

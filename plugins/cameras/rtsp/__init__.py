@@ -38,6 +38,7 @@ def fras_plugins() -> Sequence[CameraSpec]:
             open=open_rtsp,
             check=check,
             probe=probe_rtsp,
+            rhythm="every",
             description="the video stream of an IP camera (RTSP over TCP: H.264, H.265, MJPEG)",
         )
     ]

@@ -9,7 +9,8 @@ import voluptuous as vol
 
 from hub.plugin import Config, Permanent
 from hub.plugin.live import Address, address
-from hub.plugin.validators import duration, duration_between, text, whole_number
+from hub.plugin.live.options import every, timeout
+from hub.plugin.validators import duration, text, whole_number
 
 LONGEST_LOGIN: Final = 127
 """Bytes of user, colon and password in the URL that FFmpeg reads; it cuts off the rest and says nothing."""
@@ -20,11 +21,10 @@ CONFIG_SCHEMA: Final[Mapping[Any, Any]] = {
     vol.Optional("password"): text,
     vol.Optional("verify", default=True): bool,
     vol.Optional("ca"): text,
-    # seen less often than each 30 s, a room would not count as watched
-    vol.Optional("every", default="2 s"): duration_between("10 ms", "30 s"),
+    vol.Optional("every", default="2 s"): every,
     vol.Optional("still_every", default="20 s"): duration,
     vol.Optional("quality", default=90): whole_number(50, 100),
-    vol.Optional("timeout", default="10 s"): duration_between("100 ms", "1 min"),
+    vol.Optional("timeout", default="10 s"): timeout,
 }
 
 

@@ -9,7 +9,8 @@ from typing import Any, Final
 import voluptuous as vol
 
 from hub.plugin import Camera, CameraSpec, Config, PluginContext, hookimpl
-from hub.plugin.validators import Validator, duration, duration_between, text, whole_number
+from hub.plugin.live.options import every, timeout
+from hub.plugin.validators import Validator, duration, text, whole_number
 
 
 def _size(value: Any) -> str:
@@ -37,11 +38,10 @@ CONFIG_SCHEMA: Final[Mapping[Any, Any]] = {
     ),
     vol.Optional("size"): Validator(_size, {"type": "string", "pattern": r"^\d+\s*[x×]\s*\d+$"}),
     vol.Optional("rate"): whole_number(1, 240),
-    # seen less often than each 30 s, a room would not count as watched
-    vol.Optional("every", default="2 s"): duration_between("10 ms", "30 s"),
+    vol.Optional("every", default="2 s"): every,
     vol.Optional("still_every", default="20 s"): duration,
     vol.Optional("quality", default=90): whole_number(50, 100),
-    vol.Optional("timeout", default="10 s"): duration_between("100 ms", "1 min"),
+    vol.Optional("timeout", default="10 s"): timeout,
 }
 
 
@@ -68,6 +68,7 @@ def fras_plugins() -> Sequence[CameraSpec]:
             config_schema=CONFIG_SCHEMA,
             open=open_usb,
             probe=probe_usb,
+            rhythm="every",
             description="a USB camera at the hub's own machine (Linux)",
         )
     ]

@@ -308,6 +308,21 @@ class TestBetweenFields:
         )
         assert line == "hub.yaml, line 9: warning: no camera watches room '1O1'; did you mean '101'?"
 
+    @pytest.mark.parametrize(
+        ("every", "gap", "warning"),
+        [
+            ("1 min", "", "looks each 1 min, and attendance->gap is 1 min (the default); write gap: 3 min, or"),
+            ("50 s", "", ""),
+            ("1 min", "gap: 3 min", ""),
+            ("3 min", "gap: 3 min", "attendance->gap is 3 min (hub.yaml, line 6); write gap: 9 min, or its lectures"),
+        ],
+    )
+    def test_a_camera_that_looks_too_seldom_to_count(self, tmp_path: Path, every: str, gap: str, warning: str) -> None:
+        text = GOOD + f"cameras:\n  - {{platform: snapshot, id: door, room: '101', every: {every}}}\n"
+        lines = warned(tmp_path, text + (f"attendance: {{{gap}}}\n" if gap else ""))
+        assert len(lines) == bool(warning)
+        assert all(line.startswith("hub.yaml, line 5: warning: ") and warning in line for line in lines)
+
     def test_nothing_is_said_of_rooms_while_a_cameras_room_is_unknown(self, tmp_path: Path) -> None:
         lines = said(tmp_path, lectures(lecture(room="9")).replace("room: '101', path: in", "room: 9.0, path: in"))
         assert len(lines) == 1
