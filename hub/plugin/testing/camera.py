@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import voluptuous as vol
 
 from hub.plugin.roles import Camera
 from hub.plugin.specs import CameraSpec
@@ -32,6 +34,10 @@ class CameraContract(PluginContract):
     wanted: ClassVar[int] = 3
     patience: ClassVar[float] = 10.0
     repeatable: ClassVar[bool] = True
+
+    def test_the_rhythm_is_a_duration_that_the_schema_knows(self, spec: CameraSpec, config: Mapping[str, Any]) -> None:
+        checked = vol.Schema(dict(spec.config_schema))(dict(config))
+        assert not spec.rhythm or isinstance(checked[spec.rhythm], timedelta)
 
     async def test_is_a_camera(self, opener: Opener) -> None:
         async with opener() as camera:

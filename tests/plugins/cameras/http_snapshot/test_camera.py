@@ -18,7 +18,7 @@ import pytest
 import trustme
 import voluptuous as vol
 
-from hub.plugin import CameraEvent, Frame, Heartbeat, NeedsHuman, NotReady, Permanent, PluginError
+from hub.plugin import CameraEvent, Frame, Heartbeat, NeedsHuman, NotReady, Permanent, PluginError, testing
 from hub.plugin.testing import nothing_left_running
 from plugins.cameras.http_snapshot import fras_plugins
 from tests.support.context import ManualClock, make_context
@@ -352,11 +352,12 @@ async def test_damaged_pictures_hold_up_the_opening_for_two_seconds_at_most(
 ) -> None:
     web_camera.picture = lambda number: jpeg(number)[:900]
     clock = ManualClock()
-    async with serving(web_camera) as address, make_context(tmp_path, clock=clock) as context:
+    async with serving(web_camera) as address, testing.make_context(tmp_path, clock=clock) as context:
         with pytest.raises(NotReady, match="damaged"):
             async with SNAPSHOT.open(config(f"{address}/open.jpg", every="10 min", timeout="4 min"), context):
                 pass
-    assert clock.slept == [1, 1]
+        assert clock.slept == [1, 1]
+        assert len(context.said) == 2, "three times the longest `timeout` is longer than the hub waits for a sign"
 
 
 @pytest.mark.parametrize(
