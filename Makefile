@@ -30,7 +30,7 @@ service: ## as root: install FRAS as a systemd service, or upgrade it (docs/oper
 APART = $(if $(shell unset PYTHON; scripts/find-python 3.11),--ignore=tests/node)
 test: check ## set up, check, run every test, and a smoke run on a second Python
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --junitxml=$(RESULTS)/tests.xml $(or $(ARGS),$(APART))
-	@$(MAKE) --no-print-directory -j4 --output-sync=target node smoke sql
+	@$(MAKE) --no-print-directory -j3 --output-sync=target node smoke sql
 
 check: dev ## lint, format and types (ruff, mypy --strict); changes nothing
 	$(BIN)/ruff check .
