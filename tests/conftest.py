@@ -27,6 +27,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in elsewhere)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+    # The longest test of all begins first: last, it would be waited for alone.
+    items.sort(key=lambda item: "scripts" not in item.path.parts)
 
 
 def pytest_sessionfinish() -> None:
