@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import psutil
 
+from hub.runtime.threads import THREADS
+
 FLAT: Final = 5.0
 """Megabytes more that are no growth."""
-IDLE_THREADS: Final = 4
-"""A pool may start so many more meanwhile; it keeps them."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Held:
             self.megabytes_since(before) <= most
             and self.files <= before.files + under_way
             and self.tasks <= before.tasks + under_way
-            and self.threads <= before.threads + IDLE_THREADS
+            and self.threads <= before.threads + THREADS  # a pool may start so many meanwhile; it keeps them
         )
 
     def since(self, before: Held) -> dict[str, Any]:
