@@ -293,7 +293,6 @@ async def test_what_never_left_is_cancelled_without_the_bucket(
         async with opened(Server(proxy.endpoint).config(bucket)) as storage:
             with pytest.raises(NotReady):
                 await storage.get("away")
-            await until(lambda: True)
             for number in range(20):
                 await storage.put(f"{number}", b"x")
             await storage.delete("19")  # the last in the queue: not offered yet
